@@ -1,0 +1,312 @@
+"""The plain frozen records that travel through the grader, in the order of the journey.
+
+    catalog -> Module
+    submission -> Submission
+    build -> Build
+    observe -> Evidence (Runs, TestRuns)
+    judge -> CheckResults with Diagnoses
+    report -> text | json | html | platform formats
+
+No record knows how it was made or how it will be shown.  Times are in seconds since the
+program started, floats exact to the nanosecond on the virtual clock.  What the student
+did wrong is a value in here; what the grader did wrong is a `GraderError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+
+class GraderError(Exception):
+    """The grader could not judge: one line that says what to do.  Exit status 2."""
+
+
+# ---- catalog: what an author wrote about a module ---------------------------------------
+
+
+@dataclass(frozen=True)
+class ConsoleLine:
+    """One line that the program must print, and when."""
+
+    at_s: float
+    text: str
+    bar: str = ""  # the name of the bar in the timeline that this line belongs to
+    edge: Literal["", "start", "end"] = ""  # ... and which end of the bar it marks
+    group: str = ""  # neighbours of one group may come in any order
+
+
+@dataclass(frozen=True)
+class Console:
+    """The timeline that drives the ordering check, the elapsed check and the pictures."""
+
+    lines: tuple[ConsoleLine, ...]
+    min_total_s: float
+    max_total_s: float
+    one_after_another_s: float
+
+    @property
+    def total_s(self) -> float:
+        """When the last line is due."""
+        return max(line.at_s for line in self.lines)
+
+
+@dataclass(frozen=True)
+class CheckSpec:
+    """One line of the report.  `tests` are the Check tests that it stands for."""
+
+    id: str
+    title: str
+    points: int
+    tests: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class TaskHints:
+    """The staged hints of one numbered TODO; the last stage names the GLib function."""
+
+    task: int
+    title: str
+    stages: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class DiagnosisText:
+    """What a student reads about one misconception."""
+
+    id: str
+    title: str  # what is wrong, one sentence
+    why: str  # why it matters, one sentence
+    next: str  # what to try
+    lesson: str  # a heading of the module's lesson.md
+    task: int = 0  # the TODO whose hints fit; 0: none
+
+
+@dataclass(frozen=True)
+class Module:
+    """A module of the course, as its folder describes it."""
+
+    id: str
+    slug: str
+    title: str
+    minutes: int
+    folder: Path  # modules/<id>-<slug>
+    exercise: Path  # exercises/<id>-<slug>/<file>
+    solution: Path  # solutions/<id>-<slug>/<file>
+    packages: tuple[str, ...]  # pkg-config names
+    console: Console
+    checks: tuple[CheckSpec, ...]
+    hints: tuple[TaskHints, ...]
+    diagnoses: Mapping[str, DiagnosisText]  # in order of precedence: root causes first
+
+
+# ---- submission ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What a student handed in."""
+
+    module: Module
+    name: str  # the path to show
+    source: str  # the C code
+    own: bool  # the exercise in this checkout, not a stranger's file
+    first_line: int = 1  # where the code starts in the file (Markdown)
+    claimed_output: str | None = None  # the console output the student says they observed
+
+
+# ---- build -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Build:
+    """The binaries, or why there are none."""
+
+    command: str  # what the student can type to get the same program
+    messages: str  # the compiler's, pointing at the student's own lines
+    program: Path | None = None  # as the student would build it
+    sanitized: Path | None = None  # the same with ASan, UBSan and LeakSanitizer
+    contract: Path | None = None  # the student's functions driven by the Check tests
+
+
+# ---- observe: what happened, no opinion ------------------------------------------------
+
+Exactness = Literal["exact", "inexact", "not measured"]
+
+
+@dataclass(frozen=True)
+class OutputLine:
+    """One line of output, without its newline, and when it was complete."""
+
+    time_s: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Site:
+    """A place in the student's source."""
+
+    function: str
+    line: int  # 0: unknown
+
+
+@dataclass(frozen=True)
+class Wait:
+    """One blocking call on the virtual clock."""
+
+    start_s: float
+    end_s: float
+    call: str  # "poll", "nanosleep", "g_usleep", "pthread_cond_timedwait", ...
+    asked_s: float | None  # how long it asked for; None: for ever
+    by_loop: bool  # the main loop's own waiting, which blocks nobody
+    in_dispatch: bool  # called from inside a callback of a running main loop
+    loop_depth: int  # main loops running on this thread, one inside the other
+    thread: int  # 0: the main thread of the first process
+    process: int  # 0: the first process
+    site: Site | None  # the innermost line of the student's
+
+
+@dataclass(frozen=True)
+class Started:
+    """A thread or child process that the program started."""
+
+    time_s: float
+    kind: Literal["thread", "process"]
+    process: int  # who started it
+    site: Site | None
+
+
+@dataclass(frozen=True)
+class Spin:
+    """A stretch in which the program polled the clock or the loop instead of waiting."""
+
+    start_s: float
+    end_s: float
+    call: str
+    reads: int  # how many times it asked
+    process: int
+    site: Site | None
+
+
+@dataclass(frozen=True)
+class Exit:
+    """How a run ended.  Exactly one of `status`, `signal` and `stopped` is set."""
+
+    status: int | None = None
+    signal: int | None = None
+    # "stuck" (all threads blocked for ever), "virtual limit", "wall limit", "cpu limit",
+    # "memory limit", "output limit", "process limit", "file size limit"
+    stopped: str = ""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of one binary on one clock."""
+
+    clock: Literal["wall", "virtual"]
+    exactness: Exactness
+    reason: str  # why it is not exact; "" if it is
+    stdout: tuple[OutputLine, ...]
+    stderr: tuple[OutputLine, ...]
+    report: tuple[OutputLine, ...]  # what the test harness wrote to its own channel
+    exit: Exit
+    elapsed_s: float
+    cpu_s: float
+    cut_bytes: int = 0  # output thrown away beyond the limit
+    waits: tuple[Wait, ...] = ()
+    started: tuple[Started, ...] = ()
+    spins: tuple[Spin, ...] = ()
+    loops_alive: int = 0  # GMainLoops not unreferenced when the first process ended
+
+
+@dataclass(frozen=True)
+class TestRun:
+    """One Check test of the contract, as the parent saw it."""
+
+    name: str
+    status: Literal["pass", "fail", "missing"]  # missing: it never reported its end
+    message: str  # Check's words
+    diagnosis: str  # the diagnosis the test names; "" if none
+    stdout: tuple[OutputLine, ...]
+    stderr: tuple[OutputLine, ...]
+    waits: tuple[Wait, ...]
+    started: tuple[Started, ...]
+    spins: tuple[Spin, ...]
+    stopped: str = ""  # as Exit.stopped
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that was observed about one submission."""
+
+    submission: Submission
+    build: Build
+    wall: Run | None = None
+    virtual: Run | None = None
+    sanitized: Run | None = None
+    tests: tuple[TestRun, ...] = ()
+    sandbox: str = "none"
+    duration_s: float = 0.0
+
+
+# ---- judge -----------------------------------------------------------------------------
+
+Status = Literal["pass", "fail", "skipped", "error"]
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """One misconception, found in this submission."""
+
+    text: DiagnosisText
+    evidence: str  # expected and seen, with times or the source line
+    lines: tuple[int, ...] = ()  # lines of the student's source that it points at
+
+    @property
+    def id(self) -> str:
+        return self.text.id
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """One line of the verdict."""
+
+    id: str
+    title: str
+    status: Status
+    points: int
+    max_points: int
+    message: str = ""
+    diagnosis: str | None = None
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One stretch of the timeline picture."""
+
+    name: str
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True)
+class GradeResult:
+    """The verdict, complete: every report is made from this and nothing else."""
+
+    evidence: Evidence
+    verdict: Literal["pass", "fail", "error"]
+    checks: tuple[CheckResult, ...]
+    diagnoses: tuple[Diagnosis, ...]  # the first is the root cause
+    timeline: tuple[Bar, ...]
+    blocked: tuple[Wait, ...] = ()  # waits that froze the main loop
+    notes: tuple[str, ...] = field(default=())  # e.g. why a run was not exact
+
+    @property
+    def score(self) -> int:
+        return sum(check.points for check in self.checks)
+
+    @property
+    def max_score(self) -> int:
+        return sum(check.max_points for check in self.checks)
