@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The frame around a module's contract tests: what check_<name>.c builds on.
+ *
+ * A module's check_<name>.c holds ordinary Check tests, START_TEST (name) ... END_TEST,
+ * and one function, add_contract_tests(), that lists them with contract_add().  The frame
+ * has main().  It runs each test in a process of its own, on the virtual clock, and tells
+ * the grader through a channel of its own when a test begins and ends; so the grader
+ * knows which output, waits and threads belong to which test, and compares them with what
+ * its oracle expects.
+ *
+ * Each test starts on a whole second of the monotonic clock, so that timers that are
+ * rounded to seconds (g_timeout_add_seconds) are exact.
+ */
+#pragma once
+
+#include <check.h>
+#include <glib.h>
+
+/* Written by the module: calls contract_add() once for each of its tests. */
+void add_contract_tests (Suite *suite);
+
+/* Add the test @test, a START_TEST name, to @suite under that name. */
+#define contract_add(suite, test) contract_add_named (suite, #test, test)
+void contract_add_named (Suite *suite, const char *name, const TTest *test);
+
+/* The lines that the grader's scenario gives to the running test: NULL-terminated, owned
+ * by the frame; empty for a test without a scenario. */
+const char *const *contract_given (void);
+
+/* End the running test as failed: @diagnosis is an id of the module's diagnoses.toml, the
+ * rest says with values what was expected and what was seen. */
+#define contract_fail(diagnosis, ...)                                                    \
+  ck_abort_msg ("%s: %s", diagnosis, contract_format (__VA_ARGS__))
+
+/* contract_fail() unless @condition holds. */
+#define contract_require(condition, diagnosis, ...)                                      \
+  do {                                                                                   \
+    if (!(condition))                                                                    \
+      contract_fail (diagnosis, __VA_ARGS__);                                            \
+  } while (0)
+
+/* The message of contract_require(); owned by the frame. */
+const char *contract_format (const char *format, ...) G_GNUC_PRINTF (1, 2);
+
+/* Seconds of virtual time since the running test began. */
+double contract_now_s (void);
+
+/* Run the default main context until *@done is TRUE or @limit_s seconds have passed.
+ * Returns *@done. */
+gboolean contract_run_until (const gboolean *done, double limit_s);
+
+/* Run the default main context for @seconds, whatever happens in it. */
+void contract_run_for (double seconds);
+
+/* The longest time in seconds by which a 0.1 s tick on the default main context came late
+ * since contract_heartbeat_start(): 0 when the loop always was free. */
+void contract_heartbeat_start (void);
+double contract_heartbeat_stop (void);
+
+/* Bytes of heap in use now, to compare before and after. */
+gsize contract_heap_in_use (void);

@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Contract tests of module 0.5: run_experiment() and gather_experiments() on experiments
+ * that their author has never seen, on the virtual clock.
+ *
+ * The experiments of each test come from scenarios.py, which also knows what they must
+ * print and when; what only the caller can see is required here.  The first argument of
+ * each failure is the diagnosis that it stands for.
+ */
+#include "experiments.h"
+
+#include "harness.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Timers have whole milliseconds; nothing else takes time on the virtual clock. */
+static const double EXACT_S = 0.0015;
+
+/* ---- The experiments of the running test ---- */
+
+/* Reads "<seconds> <name>" lines.  Names are copies in blocks of their own. */
+static Experiment *
+given_experiments (gsize *n_experiments)
+{
+  const char *const *lines = contract_given ();
+
+  *n_experiments = g_strv_length ((char **) lines);
+  Experiment *experiments = g_new (Experiment, *n_experiments);
+  for (gsize i = 0; i < *n_experiments; i++) {
+    char *rest;
+    experiments[i].seconds = (guint) strtoul (lines[i], &rest, 10);
+    experiments[i].name = g_strdup (rest + 1);
+  }
+  return experiments;
+}
+
+static guint
+longest_s (const Experiment *experiments, gsize n_experiments)
+{
+  guint longest = 0;
+
+  for (gsize i = 0; i < n_experiments; i++)
+    longest = MAX (longest, experiments[i].seconds);
+  return longest;
+}
+
+/* ---- What a callback saw ---- */
+
+typedef struct {
+  const Experiment *expected;
+  gsize n_expected;
+  double started_s;
+  guint last_s;      /* when the report is due, after started_s */
+  gboolean returned; /* the function under test has returned */
+  gboolean done;
+  guint n_calls;
+} Watch;
+
+static void
+require_report_is_due (Watch *watch)
+{
+  double after_s = contract_now_s () - watch->started_s;
+
+  watch->n_calls++;
+  contract_require (watch->n_calls == 1, "done-twice",
+                    "done was called %u times, not once", watch->n_calls);
+  contract_require (watch->returned,
+                    watch->n_expected == 0 ? "empty-gather" : "done-too-early",
+                    "done was called before the function that was given it had returned");
+  contract_require (after_s >= watch->last_s - EXACT_S, "done-too-early",
+                    "done was called %.3f s after the start, but the last of the "
+                    "experiments takes %u s",
+                    after_s, watch->last_s);
+  watch->done = TRUE;
+}
+
+static void
+on_experiment_done (const char *name, guint seconds, gpointer user_data)
+{
+  Watch *watch = user_data;
+
+  require_report_is_due (watch);
+  contract_require (g_strcmp0 (name, watch->expected->name) == 0, "dangling-user-data",
+                    "done was given the name '%s', expected '%s'", name,
+                    watch->expected->name);
+  contract_require (seconds == watch->expected->seconds, "wrong-unit",
+                    "done was given %u seconds, expected %u", seconds,
+                    watch->expected->seconds);
+}
+
+static gboolean
+is_expected_result (const Watch *watch, gsize i, const Experiment *result)
+{
+  return g_strcmp0 (result->name, watch->expected[i].name) == 0 &&
+         result->seconds == watch->expected[i].seconds;
+}
+
+/* The id for results that are all there, but not where they belong, is
+ * completion-order; anything else was overwritten or lost. */
+static const char *
+diagnose_results (const Watch *watch, const Experiment *results)
+{
+  for (gsize i = 0; i < watch->n_expected; i++) {
+    gsize found = 0;
+    while (found < watch->n_expected && !is_expected_result (watch, i, &results[found]))
+      found++;
+    if (found == watch->n_expected)
+      return "shared-state";
+  }
+  return "completion-order";
+}
+
+static void
+on_gather_done (const Experiment *results, gsize n_results, gpointer user_data)
+{
+  Watch *watch = user_data;
+
+  require_report_is_due (watch);
+  contract_require (n_results == watch->n_expected, "shared-state",
+                    "done was given %zu results, expected %zu", n_results,
+                    watch->n_expected);
+  for (gsize i = 0; i < n_results; i++)
+    contract_require (
+        is_expected_result (watch, i, &results[i]), diagnose_results (watch, results),
+        "results[%zu] is ('%s', %u), expected ('%s', %u)", i, results[i].name,
+        results[i].seconds, watch->expected[i].name, watch->expected[i].seconds);
+}
+
+/* ---- One call, watched ---- */
+
+static void
+require_returned_at_once (Watch *watch, const char *function)
+{
+  double took_s = contract_now_s () - watch->started_s;
+
+  watch->returned = TRUE;
+  contract_require (took_s < EXACT_S, "blocks-the-loop",
+                    "%s returned after %.3f s, expected at once", function, took_s);
+}
+
+static void
+start_experiment (Watch *watch, const Experiment *experiment)
+{
+  *watch =
+      (Watch){ .expected = experiment, .n_expected = 1, .last_s = experiment->seconds };
+  watch->started_s = contract_now_s ();
+  run_experiment (experiment->name, experiment->seconds, on_experiment_done, watch);
+  require_returned_at_once (watch, "run_experiment");
+}
+
+static void
+start_gather (Watch *watch, const Experiment *experiments, gsize n_experiments)
+{
+  *watch = (Watch){ .expected = experiments,
+                    .n_expected = n_experiments,
+                    .last_s = longest_s (experiments, n_experiments) };
+  watch->started_s = contract_now_s ();
+  gather_experiments (experiments, n_experiments, on_gather_done, watch);
+  require_returned_at_once (watch, "gather_experiments");
+}
+
+/* Wait for the report, and long enough after it to see a second one. */
+static void
+require_report (const Watch *watch)
+{
+  double due_s = watch->started_s + watch->last_s;
+
+  contract_run_until (&watch->done, due_s + 1 - contract_now_s ());
+  contract_require (watch->done, watch->n_expected == 0 ? "empty-gather" : "never-quits",
+                    "done was not called within a second of when it was due, at %.3f s",
+                    due_s);
+  contract_run_for (2.0 * watch->last_s + 2);
+}
+
+static void
+gather_given (void)
+{
+  gsize n;
+  Experiment *experiments = given_experiments (&n);
+  Watch watch;
+
+  start_gather (&watch, experiments, n);
+  require_report (&watch);
+}
+
+/* ---- run_experiment ---- */
+
+/* One experiment after another, each alone. */
+static void
+run_given_one_by_one (void)
+{
+  gsize n;
+  Experiment *experiments = given_experiments (&n);
+
+  for (gsize i = 0; i < n; i++) {
+    Watch watch;
+    start_experiment (&watch, &experiments[i]);
+    require_report (&watch);
+  }
+}
+
+START_TEST (experiment_takes_its_seconds)
+{
+  run_given_one_by_one ();
+}
+END_TEST
+
+START_TEST (experiment_of_zero_seconds_waits_for_the_loop)
+{
+  run_given_one_by_one ();
+}
+END_TEST
+
+START_TEST (experiment_of_minutes_and_hours)
+{
+  run_given_one_by_one ();
+}
+END_TEST
+
+START_TEST (experiment_with_an_unusual_name)
+{
+  run_given_one_by_one ();
+}
+END_TEST
+
+START_TEST (experiments_side_by_side)
+{
+  gsize n;
+  Experiment *experiments = given_experiments (&n);
+  g_autofree Watch *watches = g_new (Watch, n);
+
+  for (gsize i = 0; i < n; i++)
+    start_experiment (&watches[i], &experiments[i]);
+  for (gsize i = 0; i < n; i++)
+    contract_run_until (&watches[i].done, longest_s (experiments, n) + 1);
+  for (gsize i = 0; i < n; i++)
+    require_report (&watches[i]);
+}
+END_TEST
+
+/* ---- gather_experiments ---- */
+
+START_TEST (gather_slowest_first)
+{
+  gather_given ();
+}
+END_TEST
+
+START_TEST (gather_equal_names)
+{
+  gather_given ();
+}
+END_TEST
+
+START_TEST (gather_equal_seconds)
+{
+  gather_given ();
+}
+END_TEST
+
+START_TEST (gather_one)
+{
+  gather_given ();
+}
+END_TEST
+
+START_TEST (gather_none)
+{
+  gather_given ();
+}
+END_TEST
+
+START_TEST (gather_a_thousand)
+{
+  gather_given ();
+}
+END_TEST
+
+START_TEST (gather_array_is_reused)
+{
+  gsize n;
+  Experiment *experiments = given_experiments (&n);
+  Experiment *passed = g_memdup2 (experiments, n * sizeof *experiments);
+  Watch watch = { .expected = experiments,
+                  .n_expected = n,
+                  .last_s = longest_s (experiments, n),
+                  .started_s = contract_now_s () };
+
+  gather_experiments (passed, n, on_gather_done, &watch);
+  require_returned_at_once (&watch, "gather_experiments");
+  memset (passed, 0, n * sizeof *passed);
+  g_free (passed);
+  require_report (&watch);
+}
+END_TEST
+
+/* The second gather starts while the first is under way: the given experiments are split
+ * in two halves, and the second half starts one second after the first. */
+START_TEST (gather_two_in_flight)
+{
+  gsize n;
+  Experiment *experiments = given_experiments (&n);
+  Watch first;
+  Watch second;
+
+  start_gather (&first, experiments, n / 2);
+  contract_run_for (1);
+  start_gather (&second, experiments + n / 2, n - n / 2);
+  contract_run_until (&first.done, first.last_s + second.last_s);
+  contract_run_until (&second.done, first.last_s + second.last_s);
+  require_report (&first);
+  require_report (&second);
+}
+END_TEST
+
+typedef struct {
+  Watch first;
+  Watch second;
+} Chain;
+
+static void
+on_first_of_two_done (const Experiment *results, gsize n_results, gpointer user_data)
+{
+  Chain *chain = user_data;
+
+  on_gather_done (results, n_results, &chain->first);
+  start_gather (&chain->second, chain->first.expected + n_results,
+                chain->second.n_expected);
+}
+
+/* The second half is gathered from the callback of the first. */
+START_TEST (gather_from_a_callback)
+{
+  gsize n;
+  Experiment *experiments = given_experiments (&n);
+  Chain chain = { .second.n_expected = n - n / 2 };
+
+  chain.first = (Watch){ .expected = experiments,
+                         .n_expected = n / 2,
+                         .last_s = longest_s (experiments, n / 2),
+                         .started_s = contract_now_s () };
+  gather_experiments (experiments, n / 2, on_first_of_two_done, &chain);
+  require_returned_at_once (&chain.first, "gather_experiments");
+  contract_run_until (&chain.first.done, chain.first.last_s + 1);
+  require_report (&chain.first);
+  require_report (&chain.second);
+}
+END_TEST
+
+/* ---- The loop stays free, the heap stays the same ---- */
+
+START_TEST (loop_stays_responsive)
+{
+  gsize n;
+  Experiment *experiments = given_experiments (&n);
+  Watch watch;
+
+  contract_heartbeat_start ();
+  start_gather (&watch, experiments, n);
+  contract_run_until (&watch.done, watch.last_s + 1);
+  double late_s = contract_heartbeat_stop ();
+
+  contract_require (late_s < EXACT_S, "blocks-the-loop",
+                    "a tick that was due every 0.1 s on the same loop came %.3f s late",
+                    late_s);
+  contract_require (watch.done, "never-quits", "done was not called");
+}
+END_TEST
+
+static void
+ignore_results (const Experiment *results, gsize n_results, gpointer user_data)
+{
+  *(gboolean *) user_data = TRUE;
+}
+
+static void
+gather_and_forget (const Experiment *experiments, gsize n_experiments)
+{
+  gboolean done = FALSE;
+
+  gather_experiments (experiments, n_experiments, ignore_results, &done);
+  contract_run_until (&done, longest_s (experiments, n_experiments) + 1);
+  contract_require (done, "never-quits", "done was not called");
+  contract_run_for (1); /* The loop has waited once more: all must be freed by now. */
+}
+
+enum { N_WARM_UPS = 3, N_GATHERS = 20 };
+
+START_TEST (gather_leaves_nothing_behind)
+{
+  gsize n;
+  Experiment *experiments = given_experiments (&n);
+
+  for (guint i = 0; i < N_WARM_UPS; i++)
+    gather_and_forget (experiments, n);
+  gsize before = contract_heap_in_use ();
+  for (guint i = 0; i < N_GATHERS; i++)
+    gather_and_forget (experiments, n);
+  gsize after = contract_heap_in_use ();
+
+  contract_require (after < before + N_GATHERS, "memory-leak",
+                    "%d gathers of %zu experiments left %zu bytes of heap behind, "
+                    "%zu for each gather",
+                    N_GATHERS, n, after - before, (after - before) / N_GATHERS);
+}
+END_TEST
+
+void
+add_contract_tests (Suite *suite)
+{
+  contract_add (suite, experiment_takes_its_seconds);
+  contract_add (suite, experiment_of_zero_seconds_waits_for_the_loop);
+  contract_add (suite, experiment_of_minutes_and_hours);
+  contract_add (suite, experiment_with_an_unusual_name);
+  contract_add (suite, experiments_side_by_side);
+  contract_add (suite, gather_slowest_first);
+  contract_add (suite, gather_equal_names);
+  contract_add (suite, gather_equal_seconds);
+  contract_add (suite, gather_one);
+  contract_add (suite, gather_none);
+  contract_add (suite, gather_a_thousand);
+  contract_add (suite, gather_array_is_reused);
+  contract_add (suite, gather_two_in_flight);
+  contract_add (suite, gather_from_a_callback);
+  contract_add (suite, loop_stays_responsive);
+  contract_add (suite, gather_leaves_nothing_behind);
+}
