@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Module 0.5, example, broken on purpose: count_to_zero.c with an ask() that sleeps.
+ */
+#include <glib.h>
+
+typedef struct {
+  GMainLoop *loop;
+  guint n_pending;
+} Wait;
+
+static gboolean
+on_answer (gpointer user_data)
+{
+  Wait *wait = user_data;
+
+  wait->n_pending--;
+  g_print ("an answer; still waiting for %u\n", wait->n_pending);
+  if (wait->n_pending == 0)
+    g_main_loop_quit (wait->loop);
+  return G_SOURCE_REMOVE;
+}
+
+// BEGIN ask
+static void
+ask (guint delay_ms, Wait *wait)
+{
+  g_usleep (delay_ms * 1000); /* Microseconds. */
+  g_idle_add (on_answer, wait);
+}
+// END ask
+
+int
+main (void)
+{
+  g_autoptr (GMainLoop) loop = g_main_loop_new (NULL, FALSE);
+  g_autoptr (GTimer) timer = g_timer_new ();
+  Wait wait = { loop, 2 };
+
+  ask (2000, &wait);
+  ask (1000, &wait);
+  g_main_loop_run (loop);
+  g_print ("both after %.1f s\n", g_timer_elapsed (timer, NULL));
+  return 0;
+}
