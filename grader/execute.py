@@ -1,0 +1,482 @@
+"""Runs one program, once, on one clock: the part of `observe` that touches processes.
+
+    observe --Command, Limits--> execute --Run--> observe
+
+On the wall clock the program writes to a pseudo-terminal, as it would for the student, and
+every line is stamped with the grader's monotonic clock.  On the virtual clock (clock.py) it
+writes to pipes and every line is stamped with the simulated time.  Nothing here judges.
+
+Each run has its own session, limits and file descriptors, and no state is shared, so that
+several runs may go on in threads of one grader.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import selectors
+import signal
+import subprocess
+import termios
+import time
+import tty
+import uuid
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from grader.records import Exit, GraderError, OutputLine, Run
+
+OnLine = Callable[[str, OutputLine], None]  # stream ("stdout", "stderr", "report"), line
+
+READ_BYTES = 1 << 16
+LONGEST_LINE_BYTES = 1 << 16
+FLOOD_FACTOR = 16  # how far beyond the output limit a program may go before it is stopped
+POLL_S = 0.05  # how often memory and processor time of the tree are looked at
+TERMINAL_ROWS, TERMINAL_COLUMNS = 24, 80
+RUN_MARK = "GRADER_RUN"  # the environment variable that marks the processes of one run
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one run may use.  The sandbox may hold it to less."""
+
+    wall_s: float = 10.0
+    cpu_s: float = 5.0  # of all processes together
+    memory_bytes: int = 512 << 20  # resident, of all processes together
+    processes: int = 64  # processes and threads at a time
+    open_files: int = 64
+    file_bytes: int = 16 << 20
+    output_bytes: int = 1 << 20  # kept of each stream, half of its head and half of its tail
+    virtual_s: float = 600.0  # virtual time, per process, since its own start
+
+
+@dataclass(frozen=True)
+class Command:
+    """A program, and all that it is given."""
+
+    argv: tuple[str, ...]
+    cwd: Path
+    env: Mapping[str, str]
+    stdin: bytes = b""
+
+
+@dataclass(frozen=True)
+class Spawn:
+    """What to hand to the operating system so that a command runs in its box."""
+
+    argv: Sequence[str]
+    env: Mapping[str, str]
+    cwd: Path | None
+    pass_fds: Sequence[int]
+
+
+class Box(Protocol):
+    """A sandbox, as far as a run must know it."""
+
+    @property
+    def contains(self) -> bool:
+        """When the spawned process dies, the box leaves none of its descendants alive."""
+
+    @property
+    def own_user(self) -> bool:
+        """The program's user id is used by nobody else, so that processes can be counted by it."""
+
+    @property
+    def shell_status(self) -> bool:
+        """Death by signal N is reported as exit status 128 + N."""
+
+    def wrap(
+        self, argv: Sequence[str], env: Mapping[str, str], cwd: Path, pass_fds: Sequence[int]
+    ) -> Spawn:
+        """`argv` and `env` as the program must see them; `pass_fds` keep their numbers."""
+
+
+class NoBox:
+    """Runs the student's own program with limits but without walls."""
+
+    contains = False
+    own_user = False
+    shell_status = False
+
+    def wrap(
+        self, argv: Sequence[str], env: Mapping[str, str], cwd: Path, pass_fds: Sequence[int]
+    ) -> Spawn:
+        return Spawn(argv, env, cwd, pass_fds)
+
+
+# ---- Output: stamped lines, bounded -------------------------------------------------------
+
+
+class LineReader:
+    """Cuts one stream into stamped lines; keeps the head and the tail of too much output."""
+
+    def __init__(self, name: str, fd: int, limit_bytes: int, on_line: OnLine | None) -> None:
+        os.set_blocking(fd, False)
+        self.name, self.fd, self.open = name, fd, True
+        self.cut_bytes = 0
+        self._half_bytes = limit_bytes // 2
+        self._flood_bytes = limit_bytes * FLOOD_FACTOR
+        self._on_line = on_line
+        self._seen_bytes = self._head_bytes = self._tail_bytes = 0
+        self._head: list[OutputLine] = []
+        self._tail: deque[tuple[int, OutputLine]] = deque()
+        self._partial = bytearray()
+        self._partial_s = 0.0
+
+    @property
+    def flooded(self) -> bool:
+        """So much was written that the program must be stopped."""
+        return self._seen_bytes > self._flood_bytes
+
+    @property
+    def lines(self) -> tuple[OutputLine, ...]:
+        return (*self._head, *(line for _, line in self._tail))
+
+    def drain(self, now_s: float) -> None:
+        """Reads all that is there without waiting."""
+        while self.open and not self.flooded:
+            try:
+                data = os.read(self.fd, READ_BYTES)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno != errno.EIO:  # how a pseudo-terminal says end of file
+                    raise
+                data = b""
+            self.open = bool(data)
+            self._take(data, now_s)
+
+    def finish(self) -> None:
+        """Counts a last line that has no newline."""
+        if self._partial:
+            self._keep(bytes(self._partial), self._partial_s)
+            self._partial.clear()
+        os.close(self.fd)
+        self.open = False
+
+    def _take(self, data: bytes, now_s: float) -> None:
+        self._seen_bytes += len(data)
+        *whole, rest = data.split(b"\n")
+        for piece in whole:
+            self._grow(piece, now_s)
+            self._keep(bytes(self._partial), now_s)
+            self._partial.clear()
+        if rest:
+            self._grow(rest, now_s)
+
+    def _grow(self, piece: bytes, now_s: float) -> None:
+        room = max(0, LONGEST_LINE_BYTES - len(self._partial))
+        self._partial += piece[:room]
+        self._partial_s = now_s
+        self.cut_bytes += len(piece[room:])
+
+    def _keep(self, raw: bytes, time_s: float) -> None:
+        line = OutputLine(time_s, raw.decode("utf-8", "replace"))
+        size = len(raw) + 1
+        if not self._tail and self._head_bytes + size <= self._half_bytes:
+            self._head.append(line)
+            self._head_bytes += size
+        else:
+            self._tail.append((size, line))
+            self._tail_bytes += size
+        while self._tail_bytes > self._half_bytes:
+            gone, _ = self._tail.popleft()
+            self._tail_bytes -= gone
+            self.cut_bytes += gone
+        if self._on_line:
+            self._on_line(self.name, line)
+
+
+# ---- Processes: one tree, limited, and gone at the end -------------------------------------
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a tree of processes uses now."""
+
+    cpu_s: float
+    memory_bytes: int
+    tasks: int
+
+
+def _limited(argv: Sequence[str], limits: Limits, own_user: bool, preload: str) -> list[str]:
+    """`argv` behind a shell that sets the limits: the shell is gone when the program starts."""
+    blocks = limits.file_bytes // 512
+    seconds = int(limits.cpu_s) + 2  # a backstop: the tree as a whole is watched from outside
+    script = f"ulimit -c 0; ulimit -t {seconds}; ulimit -f {blocks}; ulimit -n {limits.open_files};"
+    if own_user:
+        script += f"ulimit -p {limits.processes};"
+    if preload:
+        script += 'LD_PRELOAD="$0"; export LD_PRELOAD;'
+    return ["/bin/sh", "-c", script + 'exec "$@"', preload or "sh", *argv]
+
+
+def _children(pid: int) -> list[int]:
+    found: list[int] = []
+    for tasks in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            found += map(int, tasks.read_text().split())
+    return found
+
+
+def _usage(pid: int) -> Usage:
+    """Sums over `pid` and its descendants; what has just died counts with its parent."""
+    ticks = os.sysconf("SC_CLK_TCK")
+    page = os.sysconf("SC_PAGE_SIZE")
+    cpu_ticks = pages = tasks = 0
+    todo = [pid]
+    while todo:
+        one = todo.pop()
+        try:
+            text = Path(f"/proc/{one}/stat").read_text(errors="replace")
+        except OSError:
+            continue
+        values = text.rpartition(")")[2].split()
+        cpu_ticks += sum(map(int, values[11:15]))
+        tasks += int(values[17])
+        pages += int(values[21])
+        todo += _children(one)
+    return Usage(cpu_ticks / ticks, pages * page, tasks)
+
+
+class Tree:
+    """A spawned process with all that descends from it."""
+
+    def __init__(self, spawn: Spawn, stdin: int, stdout: int, stderr: int, mark: str) -> None:
+        try:
+            self._popen = subprocess.Popen(
+                list(spawn.argv),
+                env=dict(spawn.env),
+                cwd=spawn.cwd,
+                pass_fds=tuple(spawn.pass_fds),
+                stdin=stdin,
+                stdout=stdout,
+                stderr=stderr,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise GraderError(f"cannot start {spawn.argv[0]}: {error.strerror}") from error
+        self.pid = self._popen.pid
+        self.pidfd = os.pidfd_open(self.pid)
+        self._mark = f"{RUN_MARK}={mark}".encode()
+
+    def usage(self) -> Usage:
+        return _usage(self.pid)
+
+    def kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+
+    def reap(self) -> tuple[int, float]:
+        """Waits for the end.  Returns the wait status, and the processor time in seconds."""
+        _, status, used = os.wait4(self.pid, 0)
+        self._popen.returncode = os.waitstatus_to_exitcode(status)
+        os.close(self.pidfd)
+        return status, used.ru_utime + used.ru_stime
+
+    def sweep(self) -> None:
+        """Kills what fled into a session of its own: it still has the mark of this run."""
+        while marked := list(self._marked()):
+            for pid in marked:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.001)
+
+    def _marked(self) -> Iterator[int]:
+        for entry in os.listdir("/proc"):
+            if entry.isdigit() and int(entry) != os.getpid():
+                with contextlib.suppress(OSError):
+                    if self._mark in Path(f"/proc/{entry}/environ").read_bytes():
+                        yield int(entry)
+
+
+# ---- One run ------------------------------------------------------------------------------
+
+
+@dataclass
+class Session:
+    """What a run watches: the tree, its streams, its limits.  One thread, one selector."""
+
+    tree: Tree
+    limits: Limits
+    streams: tuple[LineReader, ...]
+    now_s: Callable[[], float]  # the clock that stamps the lines
+    stopped: str = ""
+    ended_s: float = 0.0
+    selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
+
+    def drain(self) -> None:
+        """Stamps all that was written up to now."""
+        now_s = self.now_s()
+        for stream in self.streams:
+            stream.drain(now_s)
+
+    def stop(self, reason: str) -> None:
+        """Kills the tree; the first reason counts."""
+        self.stopped = self.stopped or reason
+        self.tree.kill()
+
+    def check_limits(self) -> None:
+        usage = self.tree.usage()
+        if usage.cpu_s > self.limits.cpu_s:
+            self.stop("cpu limit")
+        elif usage.memory_bytes > self.limits.memory_bytes:
+            self.stop("memory limit")
+        elif usage.tasks > self.limits.processes:
+            self.stop("process limit")
+
+    def watch(self) -> None:
+        """Goes on until the first process has ended."""
+        for stream in self.streams:
+            self.selector.register(stream.fd, selectors.EVENT_READ, stream)
+        self.selector.register(self.tree.pidfd, selectors.EVENT_READ, self.tree)
+        end_s = time.monotonic() + self.limits.wall_s
+        check_s = time.monotonic() + POLL_S
+        while not self._ended(self.selector.select(max(0.0, check_s - time.monotonic()))):
+            if time.monotonic() >= end_s:
+                self.stop("wall limit")
+            if any(stream.flooded for stream in self.streams):
+                self.stop("output limit")
+            if time.monotonic() >= check_s:
+                self.check_limits()
+                check_s = time.monotonic() + POLL_S
+        self.drain()
+
+    def _ended(self, events: list[tuple[selectors.SelectorKey, int]]) -> bool:
+        ended = False
+        for key, _ in events:
+            if isinstance(key.data, LineReader):
+                key.data.drain(self.now_s())
+                if not key.data.open or key.data.flooded:
+                    self.selector.unregister(key.fd)
+            elif isinstance(key.data, Tree):
+                self.ended_s = self.now_s()
+                ended = True
+            else:
+                key.data()
+        return ended
+
+
+class _Descriptors:
+    """The file descriptors of one run: the program's ends are closed once it has them."""
+
+    def __init__(self, with_terminal: bool) -> None:
+        self.stdout, self.their_stdout = _terminal() if with_terminal else os.pipe()
+        self.stderr, self.their_stderr = os.pipe()
+        self.report, self.their_report = os.pipe()
+        self.their_stdin, self.stdin = os.pipe()
+
+    def readers(self, limit_bytes: int, on_line: OnLine | None) -> tuple[LineReader, ...]:
+        """Of stdout, stderr and the report, in this order."""
+        ends = {"stdout": self.stdout, "stderr": self.stderr, "report": self.report}
+        return tuple(LineReader(name, fd, limit_bytes, on_line) for name, fd in ends.items())
+
+    def close_theirs(self) -> None:
+        for fd in (self.their_stdin, self.their_stdout, self.their_stderr, self.their_report):
+            os.close(fd)
+
+
+def _terminal() -> tuple[int, int]:
+    """A pseudo-terminal that passes every byte on as it was written."""
+    master, slave = os.openpty()
+    tty.setraw(slave)
+    termios.tcsetwinsize(slave, (TERMINAL_ROWS, TERMINAL_COLUMNS))
+    return master, slave
+
+
+class _Stdin:
+    """Gives the program its input piece by piece, then the end of file."""
+
+    def __init__(self, fd: int, data: bytes, selector: selectors.BaseSelector) -> None:
+        os.set_blocking(fd, False)
+        self._fd, self._data, self._selector = fd, memoryview(data), selector
+        selector.register(fd, selectors.EVENT_WRITE, self.feed)
+
+    def feed(self) -> None:
+        try:
+            written = os.write(self._fd, self._data[:READ_BYTES]) if self._data else 0
+        except BrokenPipeError:
+            written = len(self._data)
+        self._data = self._data[written:]
+        if not self._data:
+            self.close()
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            self._selector.unregister(self._fd)
+            os.close(self._fd)
+            self._fd = -1
+
+
+def _exit(status: int, cpu_s: float, session: Session, box: Box) -> Exit:
+    code = os.waitstatus_to_exitcode(status)
+    number = -code if code < 0 else code - 128 if box.shell_status and code > 128 else 0
+    if session.stopped:
+        return Exit(stopped=session.stopped)
+    if number == signal.SIGXFSZ:
+        return Exit(stopped="file size limit")
+    if number == signal.SIGXCPU or (number == signal.SIGKILL and cpu_s >= session.limits.cpu_s):
+        return Exit(stopped="cpu limit")
+    return Exit(signal=number) if number else Exit(status=code)
+
+
+def _end(session: Session, stdin: _Stdin, box: Box) -> tuple[Exit, float]:
+    """Buries the tree and closes everything.  Returns how it ended, and its processor time."""
+    session.tree.kill()
+    status, cpu_s = session.tree.reap()
+    if not box.contains:
+        session.tree.sweep()
+    session.drain()
+    for stream in session.streams:
+        stream.finish()
+    stdin.close()
+    session.selector.close()
+    return _exit(status, cpu_s, session, box), cpu_s
+
+
+def run_on_wall_clock(
+    command: Command, limits: Limits, *, box: Box, on_line: OnLine | None = None
+) -> Run:
+    """Runs `command` in real time on a pseudo-terminal, as its author would see it.
+
+    Times count from just before the program was started.  Never waits longer than the
+    limits allow; all output up to then is kept.  Raises GraderError when it cannot start.
+    """
+    files = _Descriptors(with_terminal=True)
+    mark = uuid.uuid4().hex
+    env = {**command.env, RUN_MARK: mark, "REPORT_FD": str(files.their_report)}
+    argv = _limited(command.argv, limits, box.own_user, preload="")
+    spawn = box.wrap(argv, env, command.cwd, (files.their_report,))
+    start_s = time.monotonic()
+    try:
+        tree = Tree(spawn, files.their_stdin, files.their_stdout, files.their_stderr, mark)
+    finally:
+        files.close_theirs()
+    streams = files.readers(limits.output_bytes, on_line)
+    session = Session(tree, limits, streams, lambda: time.monotonic() - start_s)
+    stdin = _Stdin(files.stdin, command.stdin, session.selector)
+    try:
+        session.watch()
+    finally:
+        ended, cpu_s = _end(session, stdin, box)
+    return _wall_run(session, ended, cpu_s)
+
+
+def _wall_run(session: Session, ended: Exit, cpu_s: float) -> Run:
+    stdout, stderr, report = (stream.lines for stream in session.streams)
+    return Run(
+        clock="wall",
+        exactness="exact",
+        reason="",
+        stdout=stdout,
+        stderr=stderr,
+        report=report,
+        exit=ended,
+        elapsed_s=session.ended_s,
+        cpu_s=cpu_s,
+        cut_bytes=sum(stream.cut_bytes for stream in session.streams),
+    )
