@@ -1,0 +1,420 @@
+"""The terminal report: the checks, one root cause, the timeline, the next step.
+
+    GradeResult -> text
+
+It is read from top to bottom by somebody who wants to know three things: how far am I,
+what is wrong, what do I do now.  So the root cause comes once, in four parts, and checks
+that fail only because of it are folded.  80 columns are enough; without UTF-8 the same
+report is drawn in ASCII.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from rich.console import Console, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from grader.records import Bar, CheckResult, Diagnosis, GradeResult, Status
+from grader.report import picture, plain
+from grader.report.picture import Lane, Picture, Stretch
+
+STATUS_WORD: Mapping[Status, str] = {
+    "pass": "ok",
+    "fail": "FAIL",
+    "skipped": "skip",
+    "error": "ERROR",
+}
+STATUS_STYLE: Mapping[Status, str] = {
+    "pass": "green",
+    "fail": "bold red",
+    "skipped": "yellow",
+    "error": "bold magenta",
+}
+VERDICT_STYLE = {"pass": "bold green", "fail": "bold red", "error": "bold magenta"}
+LONGEST_MESSAGE = 12  # lines of one check's message; the compiler can say much more
+LABEL_COLUMNS = 14  # "Why it matters"
+NAME_COLUMNS = 14  # of the timeline's row labels
+FIGURE_COLUMNS = 10  # of the durations at the end of its rows
+
+
+@dataclass(frozen=True)
+class Ink:
+    """The characters that the pictures are drawn with."""
+
+    marks: Mapping[Status, str]
+    seen: str
+    expected: str
+    blocked: str
+    idle: str
+    overflow: str
+    rule: str
+    tick: str
+    times: str
+
+
+UNICODE = Ink(
+    {"pass": "✓", "fail": "✗", "skipped": "–", "error": "!"}, "█", "─", "▓", "·", "▶", "─", "┬", "×"
+)
+ASCII = Ink(
+    {"pass": "+", "fail": "x", "skipped": "-", "error": "!"}, "#", "-", "X", ".", ">", "-", "+", "x"
+)
+
+
+@dataclass(frozen=True)
+class Page:
+    """What every part of the report needs to know."""
+
+    result: GradeResult
+    ink: Ink
+    width: int
+    next_module: str
+    parts: list[RenderableType] = field(default_factory=list)
+
+
+def render(
+    result: GradeResult,
+    *,
+    colour: bool,
+    width: int = 80,
+    unicode: bool = True,
+    next_module: str = "",
+) -> str:
+    """The report as text that ends in a newline.
+
+    Args:
+        colour: use the terminal's own 16 colours.
+        width: columns, at least 60.
+        unicode: False when the terminal's encoding is not UTF-8: plain ASCII only.
+        next_module: the id to offer after full marks; "" when the course is done.
+    """
+    page = Page(result, UNICODE if unicode else ASCII, width, next_module)
+    console = Console(
+        file=io.StringIO(),
+        width=width,
+        force_terminal=colour,
+        color_system="standard" if colour else None,
+        no_color=not colour,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        legacy_windows=False,
+        _environ={},
+    )
+    with console.capture() as capture:
+        for part in _parts(page):
+            console.print(part)
+    lines = [line.rstrip() for line in capture.get().splitlines()]
+    text = "\n".join(lines).strip("\n") + "\n"
+    return text if unicode else _ascii(text)
+
+
+def _ascii(text: str) -> str:
+    """What an ASCII terminal can show of it: typographic signs by their look-alikes."""
+    plain_signs = str.maketrans(
+        {"…": "...", "“": '"', "”": '"', "’": "'", "–": "-", "×": "x", "·": "."}
+    )
+    return text.translate(plain_signs).encode("ascii", "replace").decode("ascii")
+
+
+def _parts(page: Page) -> list[RenderableType]:
+    result = page.result
+    parts: list[RenderableType] = [_header(page), "", _checks(page), ""]
+    if result.diagnoses:
+        parts += [_root_cause(page, result.diagnoses[0]), ""]
+    if len(result.diagnoses) > 1:
+        parts += [_also_found(result.diagnoses[1:]), ""]
+    timeline = picture.of(result)
+    if timeline is not None:
+        parts += [*_timeline(page, timeline), ""]
+    notes = [Text(f" Note: {plain.line(note)}", "yellow") for note in result.notes]
+    parts += [*notes, ""] if notes else []
+    steps = _steps(page)
+    parts += [_next_step(steps), ""] if steps else []
+    return [*parts, _footer(page)]
+
+
+def seconds(duration_s: float, digits: int = 2) -> str:
+    """A duration for people: two decimals as long as they mean something."""
+    if duration_s < 1000:
+        return f"{duration_s:.{digits}f} s"
+    return f"{duration_s:.0f} s" if duration_s < 1e6 else f"{duration_s:.0e} s"
+
+
+# ---- header and checks -------------------------------------------------------------------
+
+
+def _header(page: Page) -> RenderableType:
+    submission = page.result.evidence.submission
+    module = submission.module
+    title = Text.assemble((f"Module {module.id}  ", "bold"), (module.title, "bold"))
+    score = f"{page.result.score}/{page.result.max_score}"
+    verdict = {"pass": "PASS", "fail": "not yet", "error": "NOT GRADED"}[page.result.verdict]
+    right = Text(f"{verdict}  {score}", VERDICT_STYLE[page.result.verdict], no_wrap=True)
+    grid = Table.grid(expand=True)
+    grid.add_column(ratio=1)
+    grid.add_column(justify="right", no_wrap=True)
+    grid.add_row(title, right)
+    grid.add_row(Text(plain.line(submission.name), "dim"), "")
+    return grid
+
+
+def _checks(page: Page) -> RenderableType:
+    grid = Table.grid(padding=(0, 1, 0, 0), expand=True)
+    grid.add_column(width=1)
+    grid.add_column(width=5)
+    grid.add_column(ratio=1)
+    grid.add_column(justify="right", no_wrap=True)
+    root = page.result.diagnoses[0].id if page.result.diagnoses else None
+    told = False
+    for check in page.result.checks:
+        style = STATUS_STYLE[check.status]
+        mark = Text(page.ink.marks[check.status], style)
+        points = Text(f"{check.points}/{check.max_points}", "" if check.status == "pass" else style)
+        grid.add_row(mark, Text(STATUS_WORD[check.status], style), Text(check.title), points)
+        follows = check.diagnosis is not None and check.diagnosis == root
+        remark = _remark(check, follows, told)
+        told = told or follows
+        if remark:
+            grid.add_row("", "", Text(remark, "dim" if follows else ""), "")
+    return Padding(grid, (0, 0, 0, 1))
+
+
+def _remark(check: CheckResult, follows: bool, told: bool) -> str:
+    """What stands under a check: nothing, its message, or where it follows from."""
+    if check.status == "pass":
+        return ""
+    if follows:
+        return "follows from the same cause" if told else "the cause is explained below"
+    lines = plain.block(check.message.strip("\n")).split("\n")
+    cut = lines[:LONGEST_MESSAGE]
+    if len(lines) > len(cut):
+        cut.append(f"... and {len(lines) - len(cut)} more lines")
+    return "\n".join(cut)
+
+
+# ---- causes ------------------------------------------------------------------------------
+
+
+def _labelled() -> Table:
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(width=LABEL_COLUMNS, no_wrap=True)
+    grid.add_column(ratio=1)
+    return grid
+
+
+def _root_cause(page: Page, diagnosis: Diagnosis) -> RenderableType:
+    module = page.result.evidence.submission.module
+    grid = _labelled()
+    what = Text.assemble((diagnosis.text.title, "bold"), (f"  [{diagnosis.id}]", "dim"))
+    grid.add_row(Text("What is wrong", "bold red"), what)
+    grid.add_row("", "")
+    grid.add_row(Text("Evidence", "bold"), Text(plain.block(diagnosis.evidence.strip("\n"))))
+    for line in _source_lines(page, diagnosis):
+        grid.add_row("", line)
+    grid.add_row("", "")
+    grid.add_row(Text("Why it matters", "bold"), Text(diagnosis.text.why))
+    if diagnosis.text.lesson:
+        lesson = Text.assemble(
+            f"Read “{diagnosis.text.lesson}” in modules/{module.folder.name}/lesson.md"
+        )
+        grid.add_row("", lesson)
+    grid.add_row("", "")
+    grid.add_row(Text("What to try", "bold"), Text(diagnosis.text.next))
+    return Padding(grid, (0, 0, 0, 1))
+
+
+def _source_lines(page: Page, diagnosis: Diagnosis) -> list[Text]:
+    """The student's own lines that the evidence points at."""
+    submission = page.result.evidence.submission
+    source = submission.source.splitlines()
+    shown = []
+    for number in diagnosis.lines[:5]:
+        index = number - submission.first_line
+        if 0 <= index < len(source):
+            code = plain.line(source[index].strip(), page.width - LABEL_COLUMNS - 13)
+            shown.append(Text.assemble((f"line {number}  ", "cyan"), code, overflow="ellipsis"))
+    return shown
+
+
+def _also_found(diagnoses: tuple[Diagnosis, ...]) -> RenderableType:
+    grid = _labelled()
+    for number, diagnosis in enumerate(diagnoses):
+        label = Text("Also found", "bold") if number == 0 else Text()
+        grid.add_row(label, Text.assemble(diagnosis.text.title, (f"  [{diagnosis.id}]", "dim")))
+    return Padding(grid, (0, 0, 0, 1))
+
+
+# ---- timeline ----------------------------------------------------------------------------
+
+
+def _timeline(page: Page, timeline: Picture) -> list[RenderableType]:
+    columns = page.width - NAME_COLUMNS - FIGURE_COLUMNS - 2
+    scale = Scale(timeline.axis_s, columns)
+    rows: list[RenderableType] = [Text(" Timeline", "bold"), _axis(page, timeline, scale)]
+    for lane in timeline.lanes:
+        rows += _lane(page, lane, scale)
+    if timeline.loop:
+        rows.append(_loop_lane(page, timeline.loop, scale))
+    rows += [_key(page, timeline), "", _figures(page, timeline)]
+    return rows
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Seconds to columns."""
+
+    axis_s: float
+    columns: int
+
+    def at(self, time_s: float) -> int:
+        """The column of a moment, within the picture."""
+        return max(0, min(self.columns, round(time_s / self.axis_s * self.columns)))
+
+    def draw(self, start_s: float, end_s: float, ink: str, overflow: str) -> str:
+        """A bar from `start_s` to `end_s`, at least one column wide."""
+        start = min(self.at(start_s), self.columns - 1)
+        length = max(1, self.at(end_s) - start)
+        bar = ink * length
+        if end_s > self.axis_s * 1.001:
+            bar = bar[:-1] + overflow
+        return " " * start + bar
+
+
+def _row(name: str, bar: Text, figure: str, style: str = "") -> Text:
+    label = plain.line(name, NAME_COLUMNS - 1)
+    row = Text(" " + label.ljust(NAME_COLUMNS), style, no_wrap=True, end="")
+    row.append_text(bar)
+    return row.append("  " + figure, style)
+
+
+def _axis(page: Page, timeline: Picture, scale: Scale) -> Text:
+    labels = [" "] * (scale.columns + 8)
+    line = [page.ink.rule] * (scale.columns + 1)
+    for time_s in timeline.ticks():
+        column = scale.at(time_s)
+        line[min(column, scale.columns)] = page.ink.tick
+        for offset, character in enumerate(f"{time_s:g}"):
+            labels[column + offset] = character
+    margin = " " * (NAME_COLUMNS + 1)
+    words = "".join(labels).rstrip() + " s"
+    return Text(f"{margin}{words}\n{margin}{''.join(line)}", "dim", no_wrap=True)
+
+
+def _lane(page: Page, lane: Lane, scale: Scale) -> list[Text]:
+    rows = []
+    if lane.seen is None:
+        rows.append(_row(lane.name, Text("never ran", "red"), ""))
+    else:
+        style = "green" if _agrees(lane, scale) else "red"
+        bar = scale.draw(lane.seen.start_s, lane.seen.end_s, page.ink.seen, page.ink.overflow)
+        rows.append(_row(lane.name, Text(bar.ljust(scale.columns), style), _length(lane.seen)))
+    if lane.expected is not None:
+        bar = scale.draw(
+            lane.expected.start_s, lane.expected.end_s, page.ink.expected, page.ink.overflow
+        )
+        text = Text(bar.ljust(scale.columns), "dim")
+        rows.append(_row("  expected", text, _length(lane.expected), "dim"))
+    return rows
+
+
+def _agrees(lane: Lane, scale: Scale) -> bool:
+    """Whether the two bars of a lane look alike at this scale; only their colour."""
+    if lane.seen is None or lane.expected is None:
+        return False
+    starts = scale.at(lane.seen.start_s) - scale.at(lane.expected.start_s)
+    ends = scale.at(lane.seen.end_s) - scale.at(lane.expected.end_s)
+    return abs(starts) <= 1 and abs(ends) <= 1
+
+
+def _loop_lane(page: Page, stretches: tuple[Stretch, ...], scale: Scale) -> Text:
+    cells = [" "] * scale.columns
+    for stretch in stretches:
+        ink = page.ink.blocked if stretch.kind == "blocked" else page.ink.idle
+        for column in range(scale.at(stretch.start_s), scale.at(stretch.end_s)):
+            cells[column] = ink
+    bar = Text("".join(cells))
+    bar.highlight_regex(f"{page.ink.blocked}+", "bold red")
+    blocked_s = sum(part.end_s - part.start_s for part in stretches if part.kind == "blocked")
+    figure = seconds(blocked_s).rjust(FIGURE_COLUMNS - 2) if blocked_s else ""
+    return _row("main loop", bar, figure)
+
+
+def _key(page: Page, timeline: Picture) -> Text:
+    kinds = {stretch.kind for stretch in timeline.loop}
+    words = []
+    if "blocked" in kinds:
+        words.append(f"{page.ink.blocked} blocked: nothing else can run")
+    if "idle" in kinds:
+        words.append(f"{page.ink.idle} idle: free to serve others")
+    return Text(" " * (NAME_COLUMNS + 1) + "   ".join(words), "dim", no_wrap=True)
+
+
+def _figures(page: Page, timeline: Picture) -> Text:
+    expected = f"expected {timeline.expected_s:g} s"
+    if timeline.total_s is None:
+        total = Text("it did not end by itself", "bold red")
+    else:
+        total = Text(seconds(timeline.total_s), "bold")
+    row = Text.assemble(" Total ", total, f" ({expected})")
+    if timeline.one_after_another_s:
+        row.append(f", one after another {timeline.one_after_another_s:g} s")
+    if timeline.speed_up is not None:
+        faster = timeline.speed_up >= 1.05
+        words = f"{timeline.speed_up:.1f}{page.ink.times} as fast" if faster else "no time saved"
+        row.append(f": {words}", "bold")
+    return row
+
+
+def _length(bar: Bar) -> str:
+    return seconds(bar.end_s - bar.start_s).rjust(FIGURE_COLUMNS - 2)
+
+
+# ---- what now ----------------------------------------------------------------------------
+
+
+def _next_step(steps: list[tuple[str, str]]) -> RenderableType:
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(width=LABEL_COLUMNS, no_wrap=True)
+    grid.add_column(no_wrap=True)
+    grid.add_column(ratio=1)
+    for number, (command, why) in enumerate(steps):
+        label = Text("Next", "bold") if number == 0 else Text()
+        grid.add_row(label, Text(command, "bold cyan"), Text(why))
+    return Padding(grid, (0, 0, 0, 1))
+
+
+def _steps(page: Page) -> list[tuple[str, str]]:
+    """Commands to type, each with what for; none for another person's file."""
+    result = page.result
+    if not result.evidence.submission.own:
+        return []
+    module = result.evidence.submission.module.id
+    if result.verdict == "error":
+        return [(f"make grade MODULE={module}", "again, when what is said above is mended")]
+    if result.verdict == "pass":
+        steps = [(f"make demo MODULE={module}", "compare with the reference")]
+        if page.next_module:
+            return [(f"make grade MODULE={page.next_module}", "the next module"), *steps]
+        return [*steps, ("make list", "where you are in the course")]
+    return [
+        (f"make hint MODULE={module}", "a hint, each time a little more"),
+        (f"make run MODULE={module}", "your program, ungraded"),
+    ]
+
+
+def _footer(page: Page) -> Text:
+    evidence = page.result.evidence
+    words = [
+        f"graded in {evidence.duration_s:.1f} s",
+        f"sandbox: {plain.line(evidence.sandbox, 30)}",
+    ]
+    if evidence.virtual is not None and not evidence.virtual.exit.stopped:
+        words.insert(0, f"virtual clock {seconds(evidence.virtual.elapsed_s, 3)}")
+    if evidence.wall is not None:
+        words.insert(0, f"processor {seconds(evidence.wall.cpu_s, 3)}")
+    return Text(" " + ", ".join(words), "dim")
