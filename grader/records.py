@@ -85,6 +85,15 @@ class DiagnosisText:
 
 
 @dataclass(frozen=True)
+class Todo:
+    """A numbered TODO of the skeleton: what to achieve, and what stands in until then."""
+
+    number: int
+    text: str
+    stub: str  # C lines that keep the skeleton free of warnings; may be empty
+
+
+@dataclass(frozen=True)
 class Module:
     """A module of the course, as its folder describes it."""
 
@@ -96,10 +105,24 @@ class Module:
     exercise: Path  # exercises/<id>-<slug>/<file>
     solution: Path  # solutions/<id>-<slug>/<file>
     packages: tuple[str, ...]  # pkg-config names
+    sources: tuple[Path, ...]  # C files of the module that are linked with the student's
+    tools: tuple[Path, ...]  # C programs of the module that the student's program starts
+    data: tuple[Path, ...]  # files that they read, in the folder where they run
+    allows_processes: bool  # whether the student's code may start child processes
     console: Console
     checks: tuple[CheckSpec, ...]
+    todos: tuple[Todo, ...]
     hints: tuple[TaskHints, ...]
     diagnoses: Mapping[str, DiagnosisText]  # in order of precedence: root causes first
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What one Check test is given, and what the oracle expects it to print, and when."""
+
+    test: str
+    given: tuple[str, ...] = ()  # lines for contract_given()
+    expected: tuple[tuple[float, str], ...] | None = None  # (seconds since the test began, line)
 
 
 # ---- submission ------------------------------------------------------------------------
@@ -129,6 +152,7 @@ class Build:
     program: Path | None = None  # as the student would build it
     sanitized: Path | None = None  # the same with ASan, UBSan and LeakSanitizer
     contract: Path | None = None  # the student's functions driven by the Check tests
+    folder: Path | None = None  # where they run: tools/ and data/ of the module are there
 
 
 # ---- observe: what happened, no opinion ------------------------------------------------
@@ -191,6 +215,15 @@ class Spin:
 
 
 @dataclass(frozen=True)
+class Stop:
+    """A process that the grader ended, while the rest of the run may have gone on."""
+
+    time_s: float
+    process: int
+    reason: str  # as Exit.stopped
+
+
+@dataclass(frozen=True)
 class Exit:
     """How a run ended.  Exactly one of `status`, `signal` and `stopped` is set."""
 
@@ -218,14 +251,18 @@ class Run:
     waits: tuple[Wait, ...] = ()
     started: tuple[Started, ...] = ()
     spins: tuple[Spin, ...] = ()
+    stops: tuple[Stop, ...] = ()
     loops_alive: int = 0  # GMainLoops not unreferenced when the first process ended
 
 
 @dataclass(frozen=True)
 class TestRun:
-    """One Check test of the contract, as the parent saw it."""
+    """One Check test of the contract, as the parent saw it.
 
-    name: str
+    Times count from the beginning of the test.
+    """
+
+    scenario: Scenario
     status: Literal["pass", "fail", "missing"]  # missing: it never reported its end
     message: str  # Check's words
     diagnosis: str  # the diagnosis the test names; "" if none
@@ -235,6 +272,10 @@ class TestRun:
     started: tuple[Started, ...]
     spins: tuple[Spin, ...]
     stopped: str = ""  # as Exit.stopped
+
+    @property
+    def name(self) -> str:
+        return self.scenario.test
 
 
 @dataclass(frozen=True)
@@ -247,6 +288,9 @@ class Evidence:
     virtual: Run | None = None
     sanitized: Run | None = None
     tests: tuple[TestRun, ...] = ()
+    tests_run: Run | None = None  # the run of all tests together
+    host_late_s: float = 0.0  # the most by which this machine woke the grader too late
+    seed: int = 0  # of the scenarios
     sandbox: str = "none"
     duration_s: float = 0.0
 

@@ -1,0 +1,272 @@
+"""Runs what was built, and writes down what happened: the fourth hop of a grade.
+
+    the program             on the wall clock, on a pseudo-terminal: the one real run
+    the program             on the virtual clock
+    the sanitized program   on the virtual clock: ASan, UBSan, LeakSanitizer
+    the contract tests      on the virtual clock, sanitized
+
+The last three go on while the first is under way.  Nothing here judges; where the two
+clocks disagree, the real run is repeated with nothing beside it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import random
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from grader import build, parts
+from grader.build import Workshop
+from grader.execute import Box, Command, Limits, OnLine, run_on_virtual_clock, run_on_wall_clock
+from grader.records import (
+    Build,
+    Evidence,
+    GraderError,
+    Module,
+    OutputLine,
+    Run,
+    Scenario,
+    Submission,
+    TestRun,
+)
+
+CLOCKS_AGREE_S = 0.5  # a difference that no calm machine makes
+TICK_S = 0.02
+ENVIRONMENT: Mapping[str, str] = {
+    "PATH": "/usr/bin:/bin",
+    "LANG": "C.UTF-8",
+    "HOME": "/nonexistent",
+    "G_SLICE": "always-malloc",  # otherwise GLib's own allocator hides leaks
+    "UBSAN_OPTIONS": "print_stacktrace=0",
+}
+
+
+def observe(submission: Submission, box: Box, *, fast: bool, on_line: OnLine | None = None) -> Evidence:
+    """All that can be seen of one submission.
+
+    Args:
+        fast: leave out the run on the wall clock.
+        on_line: called with each line of the wall run as it is seen.
+
+    Raises:
+        GraderError: something of the course itself is missing or broken.
+    """
+    start_s = time.monotonic()
+    seed = secrets.randbits(32)
+    with build.workshop(submission, box) as shop, ThreadPoolExecutor(3) as pool:
+        tests = pool.submit(_observe_sanitized, shop, seed)
+        built = build.build_program(shop)
+        virtual = pool.submit(_run_virtual, shop, built.program)
+        wall, late_s = None, 0.0
+        if built.program and not fast:
+            wall, late_s = _run_wall(shop, built.program, on_line)
+        evidence = replace(tests.result(), virtual=virtual.result(), wall=wall, host_late_s=late_s)
+        evidence = replace(evidence, build=_merge(built, evidence.build))
+        if built.program and _clocks_disagree(evidence):
+            wall, late_s = _run_wall(shop, built.program, None)
+            evidence = replace(evidence, wall=wall, host_late_s=late_s)
+    return replace(evidence, seed=seed, duration_s=time.monotonic() - start_s)
+
+
+def _merge(program: Build, tests: Build) -> Build:
+    """Both builds as one; the compiler says the same to both, so its words count once."""
+    messages = program.messages if program.program is None or program.messages else tests.messages
+    return replace(
+        program, messages=messages, sanitized=tests.sanitized, contract=tests.contract
+    )
+
+
+def _clocks_disagree(evidence: Evidence) -> bool:
+    wall, virtual = evidence.wall, evidence.virtual
+    if wall is None or virtual is None or virtual.exactness != "exact" or virtual.exit.stopped:
+        return False
+    return abs(wall.elapsed_s - virtual.elapsed_s) > CLOCKS_AGREE_S
+
+
+# ---- The real run ----------------------------------------------------------------------
+
+
+def wall_limits(module: Module) -> Limits:
+    """Enough real time to see the whole of doing it one after another."""
+    return Limits(wall_s=module.console.one_after_another_s + 4.0)
+
+
+def _run_wall(shop: Workshop, program: Path, on_line: OnLine | None) -> tuple[Run, float]:
+    command = Command((str(program),), shop.folder, ENVIRONMENT)
+    with _host_lateness() as late_s:
+        run = run_on_wall_clock(
+            command, wall_limits(shop.submission.module), box=shop.box, on_line=on_line
+        )
+    return run, late_s()
+
+
+@contextmanager
+def _host_lateness() -> Iterator[Callable[[], float]]:
+    """Measures how late this machine wakes a sleeper; yields a reader of the worst, in seconds."""
+    worst_s = 0.0
+    over = threading.Event()
+
+    def tick() -> None:
+        nonlocal worst_s
+        while not over.is_set():
+            due_s = time.monotonic() + TICK_S
+            over.wait(TICK_S)
+            worst_s = max(worst_s, time.monotonic() - due_s)
+
+    ticker = threading.Thread(target=tick, daemon=True)
+    ticker.start()
+    try:
+        yield lambda: worst_s
+    finally:
+        over.set()
+        ticker.join()
+
+
+# ---- On the virtual clock ----------------------------------------------------------------
+
+
+def _run_virtual(shop: Workshop, program: Path | None) -> Run | None:
+    if program is None:
+        return None
+    return _on_virtual_clock(shop, program, Limits(virtual_s=600.0), {}, b"")
+
+
+def _on_virtual_clock(
+    shop: Workshop, binary: Path, limits: Limits, options: Mapping[str, str], stdin: bytes
+) -> Run:
+    command = Command((str(binary),), shop.folder, {**ENVIRONMENT, **options}, stdin)
+    return run_on_virtual_clock(
+        command,
+        limits,
+        box=shop.box,
+        vclock=parts.virtual_clock(),
+        source_name=shop.submission.name,
+    )
+
+
+def _observe_sanitized(shop: Workshop, seed: int) -> Evidence:
+    """Builds and runs the sanitized program and the contract tests."""
+    built = build.build_tests(shop)
+    evidence = Evidence(shop.submission, built)
+    if built.contract:
+        run, tests = _run_tests(shop, built.contract, seed)
+        evidence = replace(evidence, tests=tests, tests_run=run)
+    if built.sanitized:
+        limits = Limits(virtual_s=600.0, wall_s=20.0)
+        options = {"ASAN_OPTIONS": "detect_leaks=1"}
+        run = _on_virtual_clock(shop, built.sanitized, limits, options, b"")
+        evidence = replace(evidence, sanitized=run)
+    return evidence
+
+
+# ---- The contract tests ------------------------------------------------------------------
+
+
+def load_scenarios(module: Module, seed: int) -> tuple[Scenario, ...]:
+    """What each test of the module is given in this grade, and what the oracle expects."""
+    path = module.folder / "scenarios.py"
+    spec = importlib.util.spec_from_file_location(f"scenarios_{module.slug}", path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise GraderError(f"{path} is missing: each module has one.")
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    scenarios: list[Scenario] = loaded.scenarios(random.Random(seed))
+    return tuple(scenarios)
+
+
+def _run_tests(shop: Workshop, contract: Path, seed: int) -> tuple[Run, tuple[TestRun, ...]]:
+    scenarios = load_scenarios(shop.submission.module, seed)
+    nonce = secrets.token_hex(16)
+    given = [f"nonce {nonce}"]
+    for scenario in scenarios:
+        given += [f"test {scenario.test}", *scenario.given]
+    limits = Limits(virtual_s=1e6, wall_s=30.0, cpu_s=20.0, output_bytes=4 << 20)
+    options = {"ASAN_OPTIONS": "detect_leaks=0"}  # the tests leave their own things behind
+    stdin = "".join(f"{line}\n" for line in given).encode()
+    run = _on_virtual_clock(shop, contract, limits, options, stdin)
+    return run, split_tests(run, scenarios, nonce)
+
+
+def split_tests(run: Run, scenarios: tuple[Scenario, ...], nonce: str) -> tuple[TestRun, ...]:
+    """Cuts the run of all tests into one record a test, with times from the test's beginning.
+
+    harness.c lets time pass between its own reports and the test, so that what belongs to
+    whom can be told by time alone; each test begins on a whole second.
+    """
+    begins: dict[str, float] = {}
+    ends: dict[str, float] = {}
+    results: dict[str, tuple[str, str]] = {}
+    for line in run.report:
+        words = line.text.split(" ", 4)
+        if words[0] == "begin" and len(words) == 2:
+            begins.setdefault(words[1], float(int(line.time_s) + 1))
+        elif words[:2] == ["end", nonce] and len(words) == 3:
+            ends.setdefault(words[2], line.time_s)
+        elif words[:2] == ["result", nonce] and len(words) >= 4:
+            results.setdefault(words[2], (words[3], words[4] if len(words) > 4 else ""))
+    return tuple(
+        _test_run(run, scenario, begins, scenario.test in ends, results.get(scenario.test))
+        for scenario in scenarios
+    )
+
+
+def _test_run(
+    run: Run,
+    scenario: Scenario,
+    begins: Mapping[str, float],
+    ended: bool,
+    result: tuple[str, str] | None,
+) -> TestRun:
+    start_s = begins.get(scenario.test)
+    if start_s is None:
+        return TestRun(scenario, "missing", "", "", (), (), (), (), ())
+    later = [time_s for time_s in begins.values() if time_s > start_s]
+    end_s = min(later) - 1.0 if later else float("inf")
+    verdict, message = result or ("missing", "")
+    diagnosis, _, words = message.partition(": ")
+    status = "pass" if verdict == "pass" and ended else "missing" if not result else "fail"
+    return TestRun(
+        scenario,
+        status,
+        words if verdict == "fail" else message,
+        diagnosis if verdict == "fail" else "",
+        _lines_between(run.stdout, start_s, end_s),
+        _lines_between(run.stderr, start_s, end_s),
+        tuple(
+            replace(wait, start_s=wait.start_s - start_s, end_s=wait.end_s - start_s)
+            for wait in run.waits
+            if start_s <= wait.start_s < end_s
+        ),
+        tuple(
+            replace(started, time_s=started.time_s - start_s)
+            for started in run.started
+            if start_s <= started.time_s < end_s
+        ),
+        tuple(
+            replace(spin, start_s=spin.start_s - start_s, end_s=spin.end_s - start_s)
+            for spin in run.spins
+            if start_s <= spin.start_s < end_s
+        ),
+        _stop_between(run, start_s, end_s),
+    )
+
+
+def _lines_between(
+    lines: tuple[OutputLine, ...], start_s: float, end_s: float
+) -> tuple[OutputLine, ...]:
+    return tuple(
+        OutputLine(line.time_s - start_s, line.text)
+        for line in lines
+        if start_s <= line.time_s < end_s
+    )
+
+
+def _stop_between(run: Run, start_s: float, end_s: float) -> str:
+    return next((stop.reason for stop in run.stops if start_s <= stop.time_s < end_s), "")

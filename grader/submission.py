@@ -1,0 +1,80 @@
+"""What a student handed in, read with care: the second hop of a grade.
+
+A submission is the exercise in this checkout, or any `.c` or `.md` file.  Whatever is
+wrong with the file is one line that says what to do, a GraderError.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from grader import markdown
+from grader.catalog import ROOT
+from grader.records import GraderError, Module, Submission
+
+MAX_BYTES = 1 << 20
+
+
+def read(module: Module, path: Path | None = None) -> Submission:
+    """The submission at `path`, or the exercise of `module` if `path` is None.
+
+    Raises:
+        GraderError: it is missing, empty, too large, no regular file, or not UTF-8.
+    """
+    own = path is None or _is_in_checkout(path)
+    file = path or module.exercise
+    text = _read_text(file)
+    name = _shown_name(file)
+    if file.suffix.lower() in (".md", ".markdown"):
+        block = markdown.read_submission(text)
+        return Submission(module, name, block.code, False, block.first_line, block.claimed_output)
+    if file.suffix != ".c":
+        raise GraderError(f"{name} is neither a .c nor a .md file: hand in one of these.")
+    return Submission(module, name, text, own)
+
+
+def _is_in_checkout(path: Path) -> bool:
+    """Whether the file is part of the course's own checkout: an exercise or a solution."""
+    resolved = path.resolve()
+    own_folders = (ROOT / "exercises", ROOT / "solutions", ROOT / "modules")
+    return any(resolved.is_relative_to(folder) for folder in own_folders)
+
+
+def _shown_name(path: Path) -> str:
+    resolved = path.resolve()
+    return str(resolved.relative_to(ROOT)) if resolved.is_relative_to(ROOT) else str(path)
+
+
+def _read_text(path: Path) -> str:
+    name = _shown_name(path)
+    try:
+        # O_NONBLOCK: a FIFO in place of a file must not stop the grader.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise GraderError(f"{name} does not exist: check the path.") from None
+    except OSError as error:
+        raise GraderError(f"{name} cannot be read: {error.strerror}.") from error
+    with os.fdopen(descriptor, "rb") as file:
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(mode):
+            raise GraderError(f"{name} is a directory: name the .c or .md file in it.")
+        if not stat.S_ISREG(mode):
+            raise GraderError(f"{name} is not a regular file: hand in a .c or .md file.")
+        content = file.read(MAX_BYTES + 1)
+    return _decode(content, name)
+
+
+def _decode(content: bytes, name: str) -> str:
+    if len(content) > MAX_BYTES:
+        raise GraderError(f"{name} is larger than {MAX_BYTES >> 20} MiB: hand in the source only.")
+    if not content.strip():
+        raise GraderError(f"{name} is empty: there is nothing to grade yet.")
+    if b"\0" in content:
+        raise GraderError(f"{name} contains NUL bytes: it is not a text file.")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise GraderError(f"{name} is not UTF-8 (line {line}): save it as UTF-8.") from None

@@ -1,0 +1,113 @@
+"""The experiments that the contract tests of module 0.5 are given, and their oracle.
+
+Names and durations are new in each grade, so that nothing can be prepared for them.
+`scenarios` is called by `grader/observe.py`; each `test` is a test of check_experiments.c.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+from grader.records import Scenario
+
+Experiments = Sequence[tuple[str, int]]
+Timeline = tuple[tuple[float, str], ...]
+
+
+def started_together(experiments: Experiments, start_s: float = 0.0) -> Timeline:
+    """What experiments print that start together `start_s` seconds after the test began."""
+    starting = [(start_s, f"[{name}] starting...") for name, _ in experiments]
+    finished = [
+        (start_s + seconds, f"[{name}] finished after {seconds} seconds")
+        for name, seconds in experiments
+    ]
+    return tuple(sorted(starting + finished, key=lambda line: line[0]))
+
+
+def one_by_one(experiments: Experiments) -> Timeline:
+    """The same, each after the one before, with the pauses of require_report() between."""
+    timeline: Timeline = ()
+    start_s = 0.0
+    for experiment in experiments:
+        timeline += started_together([experiment], start_s)
+        start_s += 3 * experiment[1] + 2
+    return timeline
+
+
+def new_name(rng: random.Random) -> str:
+    """A name that nobody can have prepared for."""
+    return f"exp_{rng.randrange(16**6):06x}"
+
+
+def named(rng: random.Random, seconds: Sequence[int]) -> list[tuple[str, int]]:
+    """Experiments of the given durations in seconds, each with a name of its own."""
+    return [(new_name(rng), duration_s) for duration_s in seconds]
+
+
+def scenario(test: str, experiments: Experiments, expected: Timeline | None) -> Scenario:
+    """The experiments in the form that given_experiments() of check_experiments.c reads."""
+    given = tuple(f"{seconds} {name}" for name, seconds in experiments)
+    return Scenario(test, given, expected)
+
+
+def scenarios(rng: random.Random) -> list[Scenario]:
+    """One scenario for each test, in the order of the tests."""
+    return run_experiment_scenarios(rng) + gather_scenarios(rng) + manners_scenarios(rng)
+
+
+def run_experiment_scenarios(rng: random.Random) -> list[Scenario]:
+    """run_experiment on its own."""
+    some = named(rng, rng.sample(range(1, 60), 3))
+    zero = named(rng, [0])
+    long = named(rng, [rng.randint(66, 120), rng.randint(256, 600), rng.randint(2, 5) * 3600])
+    unusual = [
+        (new_name(rng) + " 100% %s %d %n", 1),
+        (new_name(rng) + "_" + "long" * rng.randint(25, 75), 2),
+        ("Größe 実験 " + new_name(rng), 1),
+    ]
+    together = named(rng, rng.sample(range(0, 40), 5))
+    return [
+        scenario("experiment_takes_its_seconds", some, one_by_one(some)),
+        scenario("experiment_of_zero_seconds_waits_for_the_loop", zero, one_by_one(zero)),
+        scenario("experiment_of_minutes_and_hours", long, one_by_one(long)),
+        scenario("experiment_with_an_unusual_name", unusual, one_by_one(unusual)),
+        scenario("experiments_side_by_side", together, started_together(together)),
+    ]
+
+
+def gather_scenarios(rng: random.Random) -> list[Scenario]:
+    """gather_experiments, one call a test."""
+    slowest_first = named(rng, sorted(rng.sample(range(1, 90), 5), reverse=True))
+    name = new_name(rng)
+    equal_names = [(name, seconds) for seconds in (9, 4, 7)]
+    equal_seconds = named(rng, [rng.randint(1, 20)] * 4)
+    one = named(rng, [rng.randint(1, 300)])
+    thousand = named(rng, [rng.randint(0, 3600) for _ in range(1000)])
+    given = {
+        "gather_slowest_first": slowest_first,
+        "gather_equal_names": equal_names,
+        "gather_equal_seconds": equal_seconds,
+        "gather_one": one,
+        "gather_none": [],
+        "gather_a_thousand": thousand,
+    }
+    return [scenario(test, list_, started_together(list_)) for test, list_ in given.items()]
+
+
+def manners_scenarios(rng: random.Random) -> list[Scenario]:
+    """Several gathers at once, a loop that stays free, a heap that stays the same."""
+    reused = named(rng, [3, 1, 2])
+    flight = named(rng, [7, 3, 5, 2, 8, 1])
+    chain = named(rng, [3, 2, 1, 4])
+    heart = named(rng, [rng.randint(3, 9), rng.randint(1, 4), 2])
+    heap = named(rng, [2, 1, 3])
+    in_flight = started_together(flight[:3]) + started_together(flight[3:], 1.0)
+    in_chain = started_together(chain[:2]) + started_together(chain[2:], 3.0)
+    return [
+        scenario("gather_array_is_reused", reused, started_together(reused)),
+        scenario("gather_two_in_flight", flight, in_flight),
+        scenario("gather_from_a_callback", chain, in_chain),
+        scenario("loop_stays_responsive", heart, started_together(heart)),
+        scenario("gather_leaves_nothing_behind", heap, None),
+    ]
