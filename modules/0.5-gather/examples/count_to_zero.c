@@ -31,7 +31,6 @@ ask (guint delay_ms, Wait *wait)
 }
 // END ask
 
-// BEGIN main
 int
 main (void)
 {
@@ -45,4 +44,3 @@ main (void)
   g_print ("both after %.1f s\n", g_timer_elapsed (timer, NULL));
   return 0;
 }
-// END main
