@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Tool of module 0.6 for the contract tests: it behaves as its arguments say.
+ *
+ *   after_ms  how long it works, in milliseconds
+ *   do        what it does then: "answer", "fail", "quit", "garbage", "crash", "huge";
+ *             or "hang" (works for ever) or "stubborn" (answers, and ignores SIGTERM)
+ *   say       the answer, or why it failed
+ *   journal   a file to which it appends "<tag> <pid> <start in us>" as it starts
+ *   tag       a number of the test's choice
+ *
+ * It does without GLib, and understands only the JSON that the tests write: there are
+ * hundreds of it in one grade, and each must start in a moment.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { ARGUMENTS_BYTES = 4096, HUGE_BYTES = 300 * 1000, FAILURE = 1, QUIT = 3 };
+
+static char arguments[ARGUMENTS_BYTES];
+
+/* What follows "<key>": in the arguments; "" if it is not there. */
+static const char *
+find (const char *key)
+{
+  char pattern[32];
+  const char *found;
+
+  snprintf (pattern, sizeof pattern, "\"%s\": ", key);
+  found = strstr (arguments, pattern);
+  return found != NULL ? found + strlen (pattern) : "";
+}
+
+/* Copy the string argument @key, as it is written, to @value. */
+static const char *
+get_string (const char *key, char value[ARGUMENTS_BYTES])
+{
+  const char *start = find (key);
+  size_t length = *start == '"' ? strcspn (start + 1, "\"") : 0;
+
+  memcpy (value, start + (length > 0), length);
+  value[length] = '\0';
+  return value;
+}
+
+static void
+read_arguments (void)
+{
+  size_t length = 0;
+  ssize_t n_read;
+
+  while ((n_read =
+              read (STDIN_FILENO, arguments + length, sizeof arguments - 1 - length)) > 0)
+    length += (size_t) n_read;
+}
+
+static void
+write_all (int fd, const char *text)
+{
+  size_t left = strlen (text);
+  ssize_t written;
+
+  for (; left > 0 && (written = write (fd, text, left)) > 0; left -= (size_t) written)
+    text += written;
+}
+
+static void
+write_journal (void)
+{
+  char path[ARGUMENTS_BYTES];
+  char line[100];
+  struct timespec now;
+  int fd = open (get_string ("journal", path), O_WRONLY | O_APPEND | O_CLOEXEC);
+
+  if (fd < 0)
+    return;
+  clock_gettime (CLOCK_MONOTONIC, &now);
+  snprintf (line, sizeof line, "%ld %ld %lld\n", atol (find ("tag")), (long) getpid (),
+            now.tv_sec * 1000000LL + now.tv_nsec / 1000);
+  write_all (fd, line);
+  close (fd);
+}
+
+static void
+answer (const char *member, const char *text)
+{
+  char line[ARGUMENTS_BYTES + 100];
+
+  snprintf (line, sizeof line, "{\"%s\": \"%s\"}\n", member, text);
+  write_all (STDOUT_FILENO, line);
+}
+
+/* More than a pipe holds: whoever waits for the exit before reading waits for ever. */
+static void
+answer_at_length (void)
+{
+  char *text = malloc (HUGE_BYTES + 1);
+
+  if (text == NULL)
+    abort ();
+  memset (text, 'x', HUGE_BYTES);
+  text[HUGE_BYTES] = '\0';
+  write_all (STDOUT_FILENO, "{\"result\": \"");
+  write_all (STDOUT_FILENO, text);
+  write_all (STDOUT_FILENO, "\"}\n");
+  free (text);
+}
+
+static void
+work (const char *deed)
+{
+  long after_ms = atol (find ("after_ms"));
+  struct timespec left = { after_ms / 1000, after_ms % 1000 * 1000000 };
+
+  if (strcmp (deed, "stubborn") == 0)
+    signal (SIGTERM, SIG_IGN);
+  while (strcmp (deed, "hang") == 0)
+    sleep (3600);
+  while (nanosleep (&left, &left) != 0)
+    ;
+}
+
+int
+main (void)
+{
+  char deed[ARGUMENTS_BYTES];
+  char say[ARGUMENTS_BYTES];
+
+  read_arguments ();
+  get_string ("do", deed);
+  get_string ("say", say);
+  write_journal ();
+  work (deed);
+
+  if (strcmp (deed, "fail") == 0) {
+    answer ("error", say);
+    return FAILURE;
+  }
+  if (strcmp (deed, "quit") == 0)
+    return QUIT;
+  if (strcmp (deed, "crash") == 0)
+    raise (SIGKILL);
+  if (strcmp (deed, "garbage") == 0)
+    write_all (STDOUT_FILENO, "\xff\xfe{not an answer");
+  else if (strcmp (deed, "huge") == 0)
+    answer_at_length ();
+  else
+    answer ("result", say);
+  return 0;
+}
