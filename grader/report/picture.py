@@ -10,7 +10,7 @@ times are in seconds since the program started.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from grader.records import Bar, Console, GradeResult, Run, Site, Wait
@@ -125,7 +125,19 @@ def _loop(result: GradeResult) -> tuple[Stretch, ...]:
     blocked = [_stretch("blocked", wait) for wait in result.blocked]
     run = result.evidence.virtual
     idle = [] if run is None else [_stretch("idle", wait) for wait in _loop_waits(run)]
-    return tuple(sorted(blocked + idle, key=lambda stretch: stretch.start_s))
+    return tuple(sorted(blocked + _merged(idle), key=lambda stretch: stretch.start_s))
+
+
+def _merged(stretches: list[Stretch]) -> list[Stretch]:
+    """Neighbours made one: a loop that ticks ten times a second is idle all the time."""
+    merged: list[Stretch] = []
+    for stretch in sorted(stretches, key=lambda part: part.start_s):
+        if merged and stretch.start_s <= merged[-1].end_s:
+            longer = max(merged[-1].end_s, stretch.end_s)
+            merged[-1] = replace(merged[-1], end_s=longer)
+        else:
+            merged.append(stretch)
+    return merged
 
 
 def _loop_waits(run: Run) -> list[Wait]:

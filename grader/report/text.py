@@ -12,23 +12,18 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from grader.records import Bar, CheckResult, Diagnosis, GradeResult, Status
-from grader.report import picture, plain
+from grader.records import Bar, Diagnosis, GradeResult, Status
+from grader.report import picture, plain, reading
 from grader.report.picture import Lane, Picture, Stretch
+from grader.report.reading import Step, seconds
 
-STATUS_WORD: Mapping[Status, str] = {
-    "pass": "ok",
-    "fail": "FAIL",
-    "skipped": "skip",
-    "error": "ERROR",
-}
 STATUS_STYLE: Mapping[Status, str] = {
     "pass": "green",
     "fail": "bold red",
@@ -36,7 +31,6 @@ STATUS_STYLE: Mapping[Status, str] = {
     "error": "bold magenta",
 }
 VERDICT_STYLE = {"pass": "bold green", "fail": "bold red", "error": "bold magenta"}
-LONGEST_MESSAGE = 12  # lines of one check's message; the compiler can say much more
 LABEL_COLUMNS = 14  # "Why it matters"
 NAME_COLUMNS = 14  # of the timeline's row labels
 FIGURE_COLUMNS = 10  # of the durations at the end of its rows
@@ -73,7 +67,6 @@ class Page:
     ink: Ink
     width: int
     next_module: str
-    parts: list[RenderableType] = field(default_factory=list)
 
 
 def render(
@@ -93,7 +86,18 @@ def render(
         next_module: the id to offer after full marks; "" when the course is done.
     """
     page = Page(result, UNICODE if unicode else ASCII, width, next_module)
-    console = Console(
+    console = _console(width, colour)
+    with console.capture() as capture:
+        for part in _parts(page):
+            console.print(part)
+    lines = [line.rstrip() for line in capture.get().splitlines()]
+    text = "\n".join(lines).strip("\n") + "\n"
+    return text if unicode else _ascii(text)
+
+
+def _console(width: int, colour: bool) -> Console:
+    """A canvas that takes nothing from the environment, so that a report is a function."""
+    return Console(
         file=io.StringIO(),
         width=width,
         force_terminal=colour,
@@ -105,12 +109,6 @@ def render(
         legacy_windows=False,
         _environ={},
     )
-    with console.capture() as capture:
-        for part in _parts(page):
-            console.print(part)
-    lines = [line.rstrip() for line in capture.get().splitlines()]
-    text = "\n".join(lines).strip("\n") + "\n"
-    return text if unicode else _ascii(text)
 
 
 def _ascii(text: str) -> str:
@@ -133,16 +131,9 @@ def _parts(page: Page) -> list[RenderableType]:
         parts += [*_timeline(page, timeline), ""]
     notes = [Text(f" Note: {plain.line(note)}", "yellow") for note in result.notes]
     parts += [*notes, ""] if notes else []
-    steps = _steps(page)
+    steps = reading.steps(result, page.next_module)
     parts += [_next_step(steps), ""] if steps else []
-    return [*parts, _footer(page)]
-
-
-def seconds(duration_s: float, digits: int = 2) -> str:
-    """A duration for people: two decimals as long as they mean something."""
-    if duration_s < 1000:
-        return f"{duration_s:.{digits}f} s"
-    return f"{duration_s:.0f} s" if duration_s < 1e6 else f"{duration_s:.0e} s"
+    return [*parts, Text(" " + ", ".join(reading.facts(result)), "dim")]
 
 
 # ---- header and checks -------------------------------------------------------------------
@@ -153,7 +144,7 @@ def _header(page: Page) -> RenderableType:
     module = submission.module
     title = Text.assemble((f"Module {module.id}  ", "bold"), (module.title, "bold"))
     score = f"{page.result.score}/{page.result.max_score}"
-    verdict = {"pass": "PASS", "fail": "not yet", "error": "NOT GRADED"}[page.result.verdict]
+    verdict = reading.VERDICT_WORD[page.result.verdict]
     right = Text(f"{verdict}  {score}", VERDICT_STYLE[page.result.verdict], no_wrap=True)
     grid = Table.grid(expand=True)
     grid.add_column(ratio=1)
@@ -169,32 +160,15 @@ def _checks(page: Page) -> RenderableType:
     grid.add_column(width=5)
     grid.add_column(ratio=1)
     grid.add_column(justify="right", no_wrap=True)
-    root = page.result.diagnoses[0].id if page.result.diagnoses else None
-    told = False
-    for check in page.result.checks:
+    for check, remark in zip(page.result.checks, reading.remarks(page.result), strict=True):
         style = STATUS_STYLE[check.status]
         mark = Text(page.ink.marks[check.status], style)
+        word = Text(reading.STATUS_WORD[check.status], style)
         points = Text(f"{check.points}/{check.max_points}", "" if check.status == "pass" else style)
-        grid.add_row(mark, Text(STATUS_WORD[check.status], style), Text(check.title), points)
-        follows = check.diagnosis is not None and check.diagnosis == root
-        remark = _remark(check, follows, told)
-        told = told or follows
-        if remark:
-            grid.add_row("", "", Text(remark, "dim" if follows else ""), "")
+        grid.add_row(mark, word, Text(check.title), points)
+        if remark.text:
+            grid.add_row("", "", Text(remark.text, "dim" if remark.folded else ""), "")
     return Padding(grid, (0, 0, 0, 1))
-
-
-def _remark(check: CheckResult, follows: bool, told: bool) -> str:
-    """What stands under a check: nothing, its message, or where it follows from."""
-    if check.status == "pass":
-        return ""
-    if follows:
-        return "follows from the same cause" if told else "the cause is explained below"
-    lines = plain.block(check.message.strip("\n")).split("\n")
-    cut = lines[:LONGEST_MESSAGE]
-    if len(lines) > len(cut):
-        cut.append(f"... and {len(lines) - len(cut)} more lines")
-    return "\n".join(cut)
 
 
 # ---- causes ------------------------------------------------------------------------------
@@ -208,7 +182,6 @@ def _labelled() -> Table:
 
 
 def _root_cause(page: Page, diagnosis: Diagnosis) -> RenderableType:
-    module = page.result.evidence.submission.module
     grid = _labelled()
     what = Text.assemble((diagnosis.text.title, "bold"), (f"  [{diagnosis.id}]", "dim"))
     grid.add_row(Text("What is wrong", "bold red"), what)
@@ -219,10 +192,8 @@ def _root_cause(page: Page, diagnosis: Diagnosis) -> RenderableType:
     grid.add_row("", "")
     grid.add_row(Text("Why it matters", "bold"), Text(diagnosis.text.why))
     if diagnosis.text.lesson:
-        lesson = Text.assemble(
-            f"Read “{diagnosis.text.lesson}” in modules/{module.folder.name}/lesson.md"
-        )
-        grid.add_row("", lesson)
+        lesson = f"Read “{diagnosis.text.lesson}” in {reading.lesson_file(page.result)}"
+        grid.add_row("", Text(lesson))
     grid.add_row("", "")
     grid.add_row(Text("What to try", "bold"), Text(diagnosis.text.next))
     return Padding(grid, (0, 0, 0, 1))
@@ -377,44 +348,12 @@ def _length(bar: Bar) -> str:
 # ---- what now ----------------------------------------------------------------------------
 
 
-def _next_step(steps: list[tuple[str, str]]) -> RenderableType:
+def _next_step(steps: list[Step]) -> RenderableType:
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(width=LABEL_COLUMNS, no_wrap=True)
     grid.add_column(no_wrap=True)
     grid.add_column(ratio=1)
-    for number, (command, why) in enumerate(steps):
+    for number, step in enumerate(steps):
         label = Text("Next", "bold") if number == 0 else Text()
-        grid.add_row(label, Text(command, "bold cyan"), Text(why))
+        grid.add_row(label, Text(step.command, "bold cyan"), Text(step.why))
     return Padding(grid, (0, 0, 0, 1))
-
-
-def _steps(page: Page) -> list[tuple[str, str]]:
-    """Commands to type, each with what for; none for another person's file."""
-    result = page.result
-    if not result.evidence.submission.own:
-        return []
-    module = result.evidence.submission.module.id
-    if result.verdict == "error":
-        return [(f"make grade MODULE={module}", "again, when what is said above is mended")]
-    if result.verdict == "pass":
-        steps = [(f"make demo MODULE={module}", "compare with the reference")]
-        if page.next_module:
-            return [(f"make grade MODULE={page.next_module}", "the next module"), *steps]
-        return [*steps, ("make list", "where you are in the course")]
-    return [
-        (f"make hint MODULE={module}", "a hint, each time a little more"),
-        (f"make run MODULE={module}", "your program, ungraded"),
-    ]
-
-
-def _footer(page: Page) -> Text:
-    evidence = page.result.evidence
-    words = [
-        f"graded in {evidence.duration_s:.1f} s",
-        f"sandbox: {plain.line(evidence.sandbox, 30)}",
-    ]
-    if evidence.virtual is not None and not evidence.virtual.exit.stopped:
-        words.insert(0, f"virtual clock {seconds(evidence.virtual.elapsed_s, 3)}")
-    if evidence.wall is not None:
-        words.insert(0, f"processor {seconds(evidence.wall.cpu_s, 3)}")
-    return Text(" " + ", ".join(words), "dim")

@@ -1,0 +1,111 @@
+"""How a result is put into words: what the terminal report and the HTML report share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from grader.records import CheckResult, GradeResult, Run, Status
+from grader.report import plain
+
+STATUS_WORD: Mapping[Status, str] = {
+    "pass": "ok",
+    "fail": "FAIL",
+    "skipped": "skip",
+    "error": "ERROR",
+}
+VERDICT_WORD = {"pass": "PASS", "fail": "not yet", "error": "NOT GRADED"}
+LONGEST_MESSAGE = 12  # lines of one check's message; the compiler can say much more
+
+
+@dataclass(frozen=True)
+class Remark:
+    """What stands under a check."""
+
+    text: str
+    folded: bool  # True: another line of the report says it in full
+
+
+@dataclass(frozen=True)
+class Step:
+    """A command to type next, and what for."""
+
+    command: str
+    why: str
+
+
+def remarks(result: GradeResult) -> list[Remark]:
+    """One remark per check, empty if it passed; the root cause is not told again."""
+    root = result.diagnoses[0].id if result.diagnoses else None
+    told = False
+    found = []
+    for check in result.checks:
+        follows = check.status != "pass" and check.diagnosis is not None and check.diagnosis == root
+        if follows:
+            words = "follows from the same cause" if told else "see the cause below"
+            found.append(Remark(words, folded=True))
+        else:
+            found.append(Remark(_message(check), folded=False))
+        told = told or follows
+    return found
+
+
+def _message(check: CheckResult) -> str:
+    if check.status == "pass":
+        return ""
+    lines = plain.block(check.message.strip("\n")).split("\n")
+    cut = lines[:LONGEST_MESSAGE]
+    if len(lines) > len(cut):
+        cut.append(f"... and {len(lines) - len(cut)} more lines")
+    return "\n".join(cut)
+
+
+def steps(result: GradeResult, next_module: str) -> list[Step]:
+    """What to type next; nothing for another person's file."""
+    module = result.evidence.submission.module.id
+    if not result.evidence.submission.own:
+        return []
+    if result.verdict == "error":
+        return [Step(f"make grade MODULE={module}", "again, when what is said above is mended")]
+    if result.verdict == "fail":
+        return [
+            Step(f"make hint MODULE={module}", "a hint, each time a little more"),
+            Step(f"make run MODULE={module}", "your program, ungraded"),
+        ]
+    compare = Step(f"make demo MODULE={module}", "compare with the reference")
+    if next_module:
+        return [Step(f"make grade MODULE={next_module}", "the next module"), compare]
+    return [compare, Step("make list", "where you are in the course")]
+
+
+def lesson_file(result: GradeResult) -> str:
+    """The lesson's path, as the student would open it."""
+    return f"modules/{result.evidence.submission.module.folder.name}/lesson.md"
+
+
+def facts(result: GradeResult) -> list[str]:
+    """How the grade came about: times, clocks, sandbox."""
+    evidence = result.evidence
+    words = []
+    if evidence.wall is not None:
+        words.append(f"processor {seconds(evidence.wall.cpu_s, 3)}")
+    if evidence.virtual is not None and not evidence.virtual.exit.stopped:
+        words.append(f"virtual clock {seconds(evidence.virtual.elapsed_s, 3)}")
+    words.append(f"graded in {evidence.duration_s:.1f} s")
+    words.append(f"sandbox: {plain.line(evidence.sandbox, 30)}")
+    return words
+
+
+def run_shown(result: GradeResult) -> Run | None:
+    """The run whose lines the pictures show: the exact one if there is one."""
+    virtual, wall = result.evidence.virtual, result.evidence.wall
+    if virtual is not None and (virtual.exactness == "exact" or wall is None):
+        return virtual
+    return wall
+
+
+def seconds(duration_s: float, digits: int = 2) -> str:
+    """A duration for people: two decimals as long as they mean something."""
+    if duration_s < 1000:
+        return f"{duration_s:.{digits}f} s"
+    return f"{duration_s:.0f} s" if duration_s < 1e6 else f"{duration_s:.0e} s"
