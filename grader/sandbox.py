@@ -99,7 +99,7 @@ class Sandbox:
             try:
                 yield Workspace(self, root, user, cgroup)
             finally:
-                if self.name == "user" and user:
+                if self.name != "bubblewrap" and user:
                     _bury_user(self.launch, user)
 
 
@@ -207,10 +207,10 @@ class Box:
                 command += ["--cgroup", str(file)]
         if self.space.user:
             command += ["--user", str(self.space.user)]
+        command += ["--ptrace"] if self.ptrace else []
         if not self.contains:
             assignments = [f"{name}={value}" for name, value in variables.items()]
             return Spawn([*command, "--bare", *assignments, "--", *argv], {}, cwd, pass_fds)
-        command += ["--ptrace"] if self.ptrace else []
         command += ["--bwrap", sandbox.bwrap, *self._walls()]
         for name, value in variables.items():
             command += ["--setenv", name, self.inside(value)]
@@ -411,7 +411,7 @@ def _holes(walls: Mapping[str, str], error: str) -> str:
         if any(word.lower() in error.lower() for word in forbidden):
             return f"this system forbids user namespaces ({error})"
         return error or "the canary did not come back"
-    return ", ".join(walls[wall] for wall in WALLS if walls.get(wall) != "holds")
+    return ", ".join(f"{wall} {walls.get(wall)}" for wall in WALLS if walls.get(wall) != "holds")
 
 
 def _ask_canary(sandbox: Sandbox, canary: Path) -> tuple[dict[str, str], str]:
