@@ -3,20 +3,25 @@
 The student's file is compiled twice, as the student would do it and with sanitizers.  The
 sanitized object is linked twice: as the program, and, with its `main` renamed, with the
 contract tests.  A compiler error is a value, in the student's own line numbers.
+
+All of it happens in a workspace of the sandbox, whose shelves are
+
+    course   the module's public headers and ready-made objects; read only
+    plain, sanitized   where the compiler works, one for each build
+    bin      the finished programs with the module's tools and data; where they run
 """
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from grader import parts
-from grader.execute import Box, Command, Limits, run_on_wall_clock
+from grader.execute import Command, Limits, run_on_wall_clock
 from grader.records import Build, GraderError, Run, Submission
+from grader.sandbox import Sandbox, Workspace
 
 LIMITS = Limits(
     wall_s=20.0,
@@ -26,48 +31,37 @@ LIMITS = Limits(
     file_bytes=64 << 20,
     output_bytes=1 << 16,
 )
+GCC = (parts.CC, "-fdiagnostics-color=never")
 
 
 @dataclass(frozen=True)
 class Workshop:
-    """One submission in a folder of its own, with what it takes to compile it."""
+    """One submission in a workspace of its own, with what it takes to compile it."""
 
     submission: Submission
-    folder: Path
-    parts: parts.Parts
-    box: Box
+    space: Workspace
+    parts: parts.Parts  # their copies in the workspace
+    clock: Path  # the library of the virtual clock, likewise
 
     @property
-    def object(self) -> Path:
-        """The student's file, sanitized, not linked yet."""
-        return self.folder / "student.o"
+    def bin(self) -> Path:
+        """Where the programs are and run."""
+        return self.space.shelf("bin")
 
 
 @contextmanager
-def workshop(submission: Submission, box: Box) -> Iterator[Workshop]:
-    """A folder for one grade, gone afterwards."""
-    ready_made = parts.for_module(submission.module)
-    root = parts.build_root() / "grades"
-    root.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=root) as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        source = folder / submission.module.exercise.name
-        shown = submission.name.replace("\\", "/").replace('"', "'")
-        line = f'#line {submission.first_line} "{shown}"\n'
-        source.write_text(line + submission.source, encoding="utf-8", newline="")
-        _add_what_it_reads(submission, folder, ready_made)
-        yield Workshop(submission, folder, ready_made, box)
-
-
-def _add_what_it_reads(submission: Submission, folder: Path, ready_made: parts.Parts) -> None:
-    """The module's tools and data stand beside the program."""
-    if submission.module.tools:
-        os.symlink(ready_made.tools, folder / "tools")
-    for data in submission.module.data:
-        target = folder / data.relative_to(submission.module.folder)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        os.symlink(data, target)
+def workshop(submission: Submission, sandbox: Sandbox) -> Iterator[Workshop]:
+    """A workspace for one grade, gone afterwards."""
+    module = submission.module
+    ready_made = parts.for_module(module)
+    with sandbox.workspace() as space:
+        course = ready_made.moved_to(space.put("course", ready_made.folder))
+        if module.tools:
+            space.put("bin", ready_made.tools)
+        for data in module.data:
+            space.put("bin", data)
+        clock = space.put("bin", parts.virtual_clock())
+        yield Workshop(submission, space, course, clock)
 
 
 def shown_command(submission: Submission, output: str = "a.out") -> str:
@@ -76,71 +70,92 @@ def shown_command(submission: Submission, output: str = "a.out") -> str:
     folder = f"modules/{module.folder.name}"
     sources = " ".join(f"{folder}/{path.name}" for path in module.sources)
     packages = " ".join(module.packages)
-    return " ".join(
-        f"{parts.CC} {' '.join(parts.STUDENT_FLAGS)} -I {folder} {submission.name} {sources}"
-        f" -o {output} $(pkg-config --cflags --libs {packages})".split()
+    command = (
+        f"{parts.CC} {' '.join(parts.STUDENT_FLAGS)} -I {folder} {submission.name} {sources} "
+        f"-o {output} $(pkg-config --cflags --libs {packages})"
     )
+    return " ".join(command.split())
 
 
 def build_program(shop: Workshop) -> Build:
     """The program as the student would build it."""
     module = shop.submission.module
-    program = shop.folder / "program"
-    run = _gcc(
+    run = _run(
         shop,
+        "plain",
+        *GCC,
         *parts.STUDENT_FLAGS,
         *parts.package_flags(module.packages, "--cflags"),
         f"-I{shop.parts.include}",
-        module.exercise.name,
+        _source(shop, "plain"),
         *map(str, shop.parts.objects),
-        *("-o", program.name),
+        *("-o", "program"),
         *parts.package_flags(module.packages, "--libs"),
     )
-    built = program if run.exit.status == 0 and program.is_file() else None
-    return Build(shown_command(shop.submission), _messages(run), built, folder=shop.folder)
+    return Build(
+        shown_command(shop.submission),
+        _messages(run),
+        program=_finished(shop, "plain", "program", run),
+    )
 
 
 def build_tests(shop: Workshop) -> Build:
     """The sanitized program, and the contract tests around the student's functions."""
     module = shop.submission.module
-    sanitize = parts.SANITIZE_FLAGS
-    libs = parts.package_flags(module.packages, "--libs")
-    compiled = _gcc(
+    compiled = _run(
         shop,
+        "sanitized",
+        *GCC,
         *parts.STUDENT_FLAGS,
-        *sanitize,
+        *parts.SANITIZE_FLAGS,
         *parts.package_flags(module.packages, "--cflags"),
         f"-I{shop.parts.sanitized_include}",
-        *("-c", module.exercise.name, "-o", shop.object.name),
+        *("-c", _source(shop, "sanitized"), "-o", "student.o"),
     )
     if compiled.exit.status != 0:
         return Build(shown_command(shop.submission), _messages(compiled))
-    objects = [str(path) for path in shop.parts.sanitized_objects]
-    link = [*sanitize, "-fuse-ld=gold"]
-    program = _gcc(shop, *link, shop.object.name, *objects, "-o", "sanitized", *libs)
-    _run(shop, "objcopy", "--redefine-sym", "main=student_main", shop.object.name, "tests.o")
-    contract_objects = [*map(str, shop.parts.contract_objects), *objects]
+    linked = _link(shop, "sanitized", "student.o", *map(str, shop.parts.sanitized_objects))
+    rename = ("objcopy", "--redefine-sym", "main=student_main", "student.o", "tests.o")
+    _run(shop, "sanitized", *rename)
+    objects = [*shop.parts.contract_objects, *shop.parts.sanitized_objects]
     check_libs = parts.package_flags(("check",), "--libs")
-    contract = _gcc(
-        shop, *link, "tests.o", *contract_objects, "-o", "contract", *libs, *check_libs
-    )
+    tests = _link(shop, "contract", "tests.o", *map(str, objects), *check_libs)
     return Build(
         shown_command(shop.submission),
-        _messages(contract),
-        sanitized=shop.folder / "sanitized" if program.exit.status == 0 else None,
-        contract=shop.folder / "contract" if contract.exit.status == 0 else None,
-        folder=shop.folder,
+        _messages(tests),
+        sanitized=_finished(shop, "sanitized", "sanitized", linked),
+        contract=_finished(shop, "sanitized", "contract", tests),
     )
 
 
-def _gcc(shop: Workshop, *arguments: str) -> Run:
-    return _run(shop, parts.CC, "-fdiagnostics-color=never", *arguments)
+def _source(shop: Workshop, shelf: str) -> str:
+    """The student's code on a shelf, with messages that name the file as the student does."""
+    submission = shop.submission
+    name = submission.module.exercise.name
+    shown = submission.name.replace("\\", "/").replace('"', "'").replace("\n", "?")
+    line = f'#line {submission.first_line} "{shown}"\n'
+    shop.space.write(shelf, name, line + submission.source)
+    return name
 
 
-def _run(shop: Workshop, *argv: str) -> Run:
-    environment = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "TMPDIR": str(shop.folder)}
-    command = Command(argv, shop.folder, environment)
-    run = run_on_wall_clock(command, LIMITS, box=shop.box)
+def _link(shop: Workshop, output: str, *objects: str) -> Run:
+    libs = parts.package_flags(shop.submission.module.packages, "--libs")
+    flags = (*parts.SANITIZE_FLAGS, "-fuse-ld=gold")  # gold: three times as fast
+    return _run(shop, "sanitized", *GCC, *flags, "-o", output, *objects, *libs)
+
+
+def _finished(shop: Workshop, shelf: str, name: str, run: Run) -> Path | None:
+    """The program that was made, moved to where nothing can change it any more."""
+    if run.exit.status != 0:
+        return None
+    return shop.space.take(shop.space.shelf(shelf) / name, "bin")
+
+
+def _run(shop: Workshop, shelf: str, *argv: str) -> Run:
+    environment = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
+    box = shop.space.box(read=("course",), write=(shelf,))
+    command = Command(argv, shop.space.shelf(shelf), environment)
+    run = run_on_wall_clock(command, LIMITS, box=box)
     if run.exit.status is not None and run.exit.status in (126, 127):
         raise GraderError(f"{argv[0]} cannot be started: run make setup.")
     return run

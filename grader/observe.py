@@ -22,9 +22,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from grader import build, parts
+from grader import build
 from grader.build import Workshop
-from grader.execute import Box, Command, Limits, OnLine, run_on_virtual_clock, run_on_wall_clock
+from grader.execute import Command, Limits, OnLine, run_on_virtual_clock, run_on_wall_clock
 from grader.records import (
     Build,
     Evidence,
@@ -36,6 +36,7 @@ from grader.records import (
     Submission,
     TestRun,
 )
+from grader.sandbox import Sandbox
 
 CLOCKS_AGREE_S = 0.5  # a difference that no calm machine makes
 TICK_S = 0.02
@@ -48,7 +49,7 @@ ENVIRONMENT: Mapping[str, str] = {
 }
 
 
-def observe(submission: Submission, box: Box, *, fast: bool, on_line: OnLine | None = None) -> Evidence:
+def observe(submission: Submission, sandbox: Sandbox, *, fast: bool, on_line: OnLine | None = None) -> Evidence:
     """All that can be seen of one submission.
 
     Args:
@@ -60,7 +61,7 @@ def observe(submission: Submission, box: Box, *, fast: bool, on_line: OnLine | N
     """
     start_s = time.monotonic()
     seed = secrets.randbits(32)
-    with build.workshop(submission, box) as shop, ThreadPoolExecutor(3) as pool:
+    with build.workshop(submission, sandbox) as shop, ThreadPoolExecutor(3) as pool:
         tests = pool.submit(_observe_sanitized, shop, seed)
         built = build.build_program(shop)
         virtual = pool.submit(_run_virtual, shop, built.program)
@@ -99,11 +100,11 @@ def wall_limits(module: Module) -> Limits:
 
 
 def _run_wall(shop: Workshop, program: Path, on_line: OnLine | None) -> tuple[Run, float]:
-    command = Command((str(program),), shop.folder, ENVIRONMENT)
+    command = Command((str(program),), shop.bin, ENVIRONMENT)
+    box = shop.space.box(read=("bin",))
     with _host_lateness() as late_s:
-        run = run_on_wall_clock(
-            command, wall_limits(shop.submission.module), box=shop.box, on_line=on_line
-        )
+        limits = wall_limits(shop.submission.module)
+        run = run_on_wall_clock(command, limits, box=box, on_line=on_line)
     return run, late_s()
 
 
@@ -141,12 +142,12 @@ def _run_virtual(shop: Workshop, program: Path | None) -> Run | None:
 def _on_virtual_clock(
     shop: Workshop, binary: Path, limits: Limits, options: Mapping[str, str], stdin: bytes
 ) -> Run:
-    command = Command((str(binary),), shop.folder, {**ENVIRONMENT, **options}, stdin)
+    command = Command((str(binary),), shop.bin, {**ENVIRONMENT, **options}, stdin)
     return run_on_virtual_clock(
         command,
         limits,
-        box=shop.box,
-        vclock=parts.virtual_clock(),
+        box=shop.space.box(read=("bin",), ptrace="detect_leaks=1" in options.values()),
+        vclock=shop.clock,
         source_name=shop.submission.name,
     )
 
@@ -154,7 +155,7 @@ def _on_virtual_clock(
 def _observe_sanitized(shop: Workshop, seed: int) -> Evidence:
     """Builds and runs the sanitized program and the contract tests."""
     built = build.build_tests(shop)
-    evidence = Evidence(shop.submission, built)
+    evidence = Evidence(shop.submission, built, sandbox=shop.space.sandbox.name)
     if built.contract:
         run, tests = _run_tests(shop, built.contract, seed)
         evidence = replace(evidence, tests=tests, tests_run=run)

@@ -30,14 +30,44 @@ PART_FLAGS = ("-std=gnu11", "-g", "-w")
 
 @dataclass(frozen=True)
 class Parts:
-    """Paths of what is ready made for one module."""
+    """What is ready made for one module, all in one folder."""
 
-    include: Path  # the module's headers, with a precompiled one for the plain build
-    sanitized_include: Path  # the same for the sanitized build
-    objects: tuple[Path, ...]  # the module's own sources, to link with the student's
-    sanitized_objects: tuple[Path, ...]
-    contract_objects: tuple[Path, ...]  # the frame and the contract tests
-    tools: Path  # a folder with the module's tool programs, maybe empty
+    folder: Path
+    sources: tuple[str, ...]  # names of the module's own sources, without suffix
+
+    def moved_to(self, folder: Path) -> Parts:
+        """The same parts in a copy of the folder."""
+        return Parts(folder, self.sources)
+
+    @property
+    def include(self) -> Path:
+        """The module's headers, precompiled for the plain build."""
+        return self.folder / "include"
+
+    @property
+    def sanitized_include(self) -> Path:
+        """The same for the sanitized build."""
+        return self.folder / "include-sanitized"
+
+    @property
+    def objects(self) -> tuple[Path, ...]:
+        """The module's own sources, to link with the student's."""
+        return tuple(self.folder / f"{name}.o" for name in self.sources)
+
+    @property
+    def sanitized_objects(self) -> tuple[Path, ...]:
+        """The same for the sanitized build."""
+        return tuple(self.folder / f"{name}-sanitized.o" for name in self.sources)
+
+    @property
+    def contract_objects(self) -> tuple[Path, ...]:
+        """The frame and the contract tests."""
+        return (self.folder / "contract.o", self.folder / "harness.o")
+
+    @property
+    def tools(self) -> Path:
+        """A folder with the module's tool programs; empty if it has none."""
+        return self.folder / "tools"
 
 
 def build_root() -> Path:
@@ -62,20 +92,12 @@ def package_flags(packages: tuple[str, ...], what: str) -> tuple[str, ...]:
 def for_module(module: Module) -> Parts:
     """The parts of `module`, built now if anything they are made from has changed."""
     folder = _kept(_key(module), lambda target: _build(module, target))
-    sources = [path.stem for path in module.sources]
-    return Parts(
-        include=folder / "include",
-        sanitized_include=folder / "include-sanitized",
-        objects=tuple(folder / f"{name}.o" for name in sources),
-        sanitized_objects=tuple(folder / f"{name}-sanitized.o" for name in sources),
-        contract_objects=(folder / "contract.o", folder / "harness.o"),
-        tools=folder / "tools",
-    )
+    return Parts(folder, tuple(path.stem for path in module.sources))
 
 
 def virtual_clock() -> Path:
     """The preloaded library of the virtual clock."""
-    sources = sorted(CLIB.glob("vclock*.[ch]"))
+    sources = sorted((CLIB / "vclock").glob("*.[ch]"))
     key = _digest(sources, ("vclock",))
 
     def build(target: Path) -> None:

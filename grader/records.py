@@ -152,7 +152,6 @@ class Build:
     program: Path | None = None  # as the student would build it
     sanitized: Path | None = None  # the same with ASan, UBSan and LeakSanitizer
     contract: Path | None = None  # the student's functions driven by the Check tests
-    folder: Path | None = None  # where they run: tools/ and data/ of the module are there
 
 
 # ---- observe: what happened, no opinion ------------------------------------------------

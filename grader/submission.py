@@ -10,7 +10,6 @@ import os
 import stat
 from pathlib import Path
 
-from grader import markdown
 from grader.catalog import ROOT
 from grader.records import GraderError, Module, Submission
 
@@ -28,6 +27,8 @@ def read(module: Module, path: Path | None = None) -> Submission:
     text = _read_text(file)
     name = _shown_name(file)
     if file.suffix.lower() in (".md", ".markdown"):
+        from grader import markdown  # late: few submissions are Markdown
+
         block = markdown.read_submission(text)
         return Submission(module, name, block.code, False, block.first_line, block.claimed_output)
     if file.suffix != ".c":

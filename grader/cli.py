@@ -1,0 +1,87 @@
+"""The command line: words -> one function of commands.py, faults -> one line and status 2."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from grader.records import GraderError
+
+COULD_NOT_JUDGE = 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command; returns the exit status."""
+    arguments = _parser().parse_args(argv)
+    try:
+        from grader import commands  # late: `--help` and a wrong word answer at once
+
+        status: int = getattr(commands, arguments.command.replace("-", "_"))(arguments)
+        sys.stdout.flush()
+        return status
+    except GraderError as error:
+        print(f"grader: {error}", file=sys.stderr)
+    except ModuleNotFoundError as error:
+        print(_missing_package(error), file=sys.stderr)
+    except KeyboardInterrupt:
+        print("\ngrader: stopped", file=sys.stderr)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return COULD_NOT_JUDGE
+
+
+def _missing_package(error: ModuleNotFoundError) -> str:
+    return (
+        f"grader: {sys.executable} does not find the Python package {error.name!r}: "
+        "run make setup, or name the Python that has it with make PYTHON=/usr/bin/python3"
+    )
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong with the words."""
+
+    def error(self, message: str) -> None:  # type: ignore[override]
+        self.exit(COULD_NOT_JUDGE, f"grader: {message}\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="python3 -m grader", description="The GLib Async Workbook.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, text: str, *, module: bool = True) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        if module:
+            sub.add_argument("module", nargs="?", default="", help="a module's id, such as 0.5")
+        return sub
+
+    def with_file(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument("--file", type=Path, help="a .c or .md file in place of the exercise")
+        sub.add_argument("--trust", action="store_true", help="run it even without a sandbox")
+
+    command("list", "the modules and your progress", module=False)
+    grade = command("grade", "grade the exercise, or another file")
+    with_file(grade)
+    grade.add_argument("--solution", action="store_true", help="grade the reference")
+    grade.add_argument("--fast", action="store_true", help="leave out the wall-clock run")
+    grade.add_argument("--json", metavar="PATH", help="write the verdict as JSON; - for stdout")
+    run = command("run", "build and run the exercise, ungraded")
+    run.add_argument("--fast", action="store_true", help="in simulated time")
+    demo = command("demo", "build and run the reference, live")
+    demo.add_argument("--fast", action="store_true", help="in simulated time")
+    demo.add_argument("--plain", action="store_true", help="just run it")
+    demo.add_argument("--slowdown", type=float, default=1.0, help="how many times slower")
+    hint = command("hint", "the next hint")
+    hint.add_argument("--task", type=int, help="for this TODO")
+    command("reset", "put the skeleton back (keeps a backup)")
+    html = command("report", "grade, and write an HTML report")
+    with_file(html)
+    command("submit", "grade, and write a Markdown submission")
+    command("watch", "grade on every save")
+    command("skeletons", "make the skeletons from the references", module=False)
+    command("editor", "write compile_commands.json", module=False)
+    verify = command("verify", "prove that the course is sound")
+    verify.add_argument("--only", metavar="NAME", help="only files whose name contains NAME")
+    return parser

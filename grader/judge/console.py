@@ -1,0 +1,158 @@
+"""The lines that a program printed, against the timeline that was asked for.
+
+One function compares; it serves the console of the program and the timelines that the
+oracle expects of the contract tests.  White space at the end of lines is forgiven, and so
+is order where the timeline leaves it open.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from grader.judge.findings import MOMENT_S, Finding
+from grader.records import Console, OutputLine
+
+LONGEST_QUOTE = 100
+
+
+@dataclass(frozen=True)
+class Due:
+    """A line that must come, when, and which neighbours may take its place."""
+
+    at_s: float
+    text: str
+    group: str = ""
+
+
+def due_lines(console: Console) -> list[Due]:
+    """The timeline of a module's program."""
+    return [Due(line.at_s, line.text, line.group) for line in console.lines]
+
+
+def seen_lines(lines: Sequence[OutputLine]) -> list[OutputLine]:
+    """`lines` without trailing white space and without empty lines at the end."""
+    stripped = [OutputLine(line.time_s, line.text.rstrip()) for line in lines]
+    while stripped and not stripped[-1].text:
+        stripped.pop()
+    return stripped
+
+
+def missing(due: Sequence[Due], seen: Sequence[OutputLine]) -> list[Due]:
+    """The lines that never came, in the order in which they were due."""
+    left = Counter(line.text for line in seen)
+    never = []
+    for line in due:
+        if left[line.text] > 0:
+            left[line.text] -= 1
+        else:
+            never.append(line)
+    return never
+
+
+def extra(due: Sequence[Due], seen: Sequence[OutputLine]) -> list[OutputLine]:
+    """The lines that nobody asked for, in the order in which they came."""
+    left = Counter(line.text for line in due)
+    unasked = []
+    for line in seen:
+        if left[line.text] > 0:
+            left[line.text] -= 1
+        else:
+            unasked.append(line)
+    return unasked
+
+
+def in_order(due: Sequence[Due], seen: Sequence[OutputLine]) -> list[OutputLine]:
+    """`seen` with the lines of each open group put into the order of `due`."""
+    rank = {(line.group, line.text): n for n, line in enumerate(due) if line.group}
+    group_of = {line.text: line.group for line in due if line.group}
+    ordered: list[OutputLine] = []
+    run: list[OutputLine] = []
+    for line in [*seen, OutputLine(0.0, "")]:
+        group = group_of.get(line.text, "")
+        if run and group != group_of.get(run[0].text, ""):
+            ordered += sorted(run, key=lambda one: rank[group_of[one.text], one.text])
+            run = []
+        if group:
+            run.append(line)
+        else:
+            ordered.append(line)
+    return ordered[:-1]
+
+
+def compare(due: Sequence[Due], lines: Sequence[OutputLine]) -> Finding | None:
+    """The first difference in text or order, and the misconception it points at."""
+    seen = in_order(due, seen_lines(lines))
+    if [line.text for line in seen] == [line.text for line in due]:
+        return None
+    never, unasked = missing(due, seen), extra(due, seen)
+    if never:
+        return _something_is_missing(due, seen, never)
+    if unasked:
+        return _something_is_too_much(due, unasked)
+    return _first_difference(due, seen)
+
+
+def _something_is_missing(
+    due: Sequence[Due], seen: Sequence[OutputLine], never: Sequence[Due]
+) -> Finding:
+    if not seen:
+        return Finding("todo-left", f"expected {len(due)} lines, saw none")
+    if [line.text for line in seen] == [line.text for line in due][: len(seen)]:
+        after = quote(seen[-1].text)
+        return Finding(
+            "output-differs", f"after {after} the line {quote(never[0].text)} never came"
+        )
+    return _first_difference(due, seen)
+
+
+def _something_is_too_much(due: Sequence[Due], unasked: Sequence[OutputLine]) -> Finding:
+    first = unasked[0]
+    if any(first.text == line.text for line in due):
+        return Finding("timer-repeats", f"{quote(first.text)} came more than once")
+    count = f"{len(unasked)} lines" if len(unasked) > 1 else "a line"
+    return Finding(
+        "unexpected-output", f"{count} too much: {quote(first.text)} at {first.time_s:.1f} s"
+    )
+
+
+def _first_difference(due: Sequence[Due], seen: Sequence[OutputLine]) -> Finding:
+    for number, (expected, got) in enumerate(zip(due, seen), start=1):
+        if expected.text != got.text:
+            return Finding(
+                "output-differs",
+                f"line {number}: expected {quote(expected.text)}, "
+                f"saw {quote(got.text)} at {got.time_s:.1f} s",
+            )
+    return Finding("output-differs", f"expected {len(due)} lines, saw {len(seen)}")
+
+
+def quote(text: str) -> str:
+    """A line in a sentence, shortened in the middle if it is long."""
+    if len(text) > LONGEST_QUOTE:
+        half = LONGEST_QUOTE // 2
+        text = f"{text[:half]} [{len(text) - 2 * half} characters] {text[-half:]}"
+    return f"'{text}'"
+
+
+# ---- When the lines came ---------------------------------------------------------------
+
+
+def times_differ(
+    due: Sequence[Due], lines: Sequence[OutputLine], tolerance_s: float = MOMENT_S
+) -> tuple[Due, float] | None:
+    """The first line that came at another time than it was due, and when it came, in seconds.
+
+    Only for lines whose text is right; equal lines are taken in order.
+    """
+    times: dict[str, list[float]] = {}
+    for line in seen_lines(lines):
+        times.setdefault(line.text, []).append(line.time_s)
+    for expected in due:
+        came = times.get(expected.text)
+        if came:
+            time_s = came.pop(0)
+            if abs(time_s - expected.at_s) > tolerance_s:
+                return expected, time_s
+    return None

@@ -1,0 +1,75 @@
+"""What the contract tests saw, and their timelines against the oracle's."""
+
+from __future__ import annotations
+
+from grader.judge import console, reports
+from grader.judge.console import Due
+from grader.judge.findings import Finding, blocking_waits, lines_of
+from grader.judge.program import blocking_words, stopped_words
+from grader.records import Evidence, TestRun
+
+
+def passes(evidence: Evidence, test: TestRun) -> bool:
+    """Whether one test counts as passed."""
+    return examine(evidence, test) is None
+
+
+def examine(evidence: Evidence, test: TestRun) -> Finding | None:
+    """Why a test does not count, None if it does."""
+    found = _examine_end(evidence, test) or _examine_timeline(test)
+    if found is None:
+        return None
+    words = f"{test.name.replace('_', ' ')}: {found.evidence}"
+    return Finding(found.diagnosis, words, found.lines)
+
+
+def _examine_end(evidence: Evidence, test: TestRun) -> Finding | None:
+    """The test did not reach its end, or one of its requirements failed."""
+    if test.status == "pass":
+        return None
+    if found := reports.memory_errors(test.stderr, evidence.submission.name):
+        return found[0]
+    if test.stopped:
+        return Finding("never-quits", stopped_words(test.stopped, 0.0))
+    if test.diagnosis:
+        return _sharpen(test, Finding(test.diagnosis, test.message))
+    if said := reports.glib_error(test.stderr):
+        return Finding("crash", said)
+    if "signal" in test.message:
+        return Finding("crash", test.message)
+    if test.message:
+        return Finding("wrong-exit-status", f"your code ended the program: {test.message}")
+    return Finding("hard-coded", "the test did not reach its end")
+
+
+def _sharpen(test: TestRun, found: Finding) -> Finding:
+    """What the clock's trace knows better than the test that failed."""
+    waits = blocking_waits(test.waits)
+    if found.diagnosis in ("blocks-the-loop", "wrong-elapsed") and waits:
+        longest = max(waits, key=lambda wait: wait.end_s - wait.start_s)
+        words = f"{found.evidence}; {blocking_words(longest)}"
+        return Finding("blocks-the-loop", words, lines_of(longest.site))
+    if found.diagnosis == "never-quits" and not test.stdout:
+        return Finding("todo-left", "nothing was printed and done was never called")
+    return found
+
+
+def _examine_timeline(test: TestRun) -> Finding | None:
+    """The lines that the oracle expects of the test, each at its exact time."""
+    expected = test.scenario.expected
+    if expected is None:
+        return None
+    due = [Due(at_s, text, f"{at_s:.3f}") for at_s, text in expected]
+    never, unasked = console.missing(due, test.stdout), console.extra(due, test.stdout)
+    if never and not test.stdout:
+        return Finding("todo-left", f"expected {console.quote(never[0].text)}, saw nothing")
+    if never:
+        saw = f", saw {console.quote(unasked[0].text)}" if unasked else ""
+        return Finding("output-differs", f"expected {console.quote(never[0].text)}{saw}")
+    if unasked:
+        return console.compare(due, test.stdout)
+    if wrong := console.times_differ(due, test.stdout):
+        line, came_s = wrong
+        words = f"{console.quote(line.text)} came at {came_s:.3f} s, not at {line.at_s:.3f} s"
+        return _sharpen(test, Finding("wrong-elapsed", words))
+    return None

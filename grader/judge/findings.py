@@ -1,0 +1,50 @@
+"""One observed fact, with the misconception that it stands for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from grader.records import OutputLine, Site, Wait
+
+MOMENT_S = 0.002  # timers have whole milliseconds; what is shorter is no wait
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Evidence against one check.  `diagnosis` is an id of the module's diagnoses.toml."""
+
+    diagnosis: str
+    evidence: str
+    lines: tuple[int, ...] = ()  # of the student's source
+
+
+def at(site: Site | None) -> str:
+    """A place in the student's source, for a sentence."""
+    if site is None or not site.line:
+        return "your program"
+    return f"line {site.line} ({site.function})"
+
+
+def lines_of(*sites: Site | None) -> tuple[int, ...]:
+    """The line numbers among `sites`, each once, in order."""
+    return tuple(sorted({site.line for site in sites if site and site.line}))
+
+
+def blocking_waits(waits: tuple[Wait, ...]) -> tuple[Wait, ...]:
+    """The waits in which the student's code, not the loop, held up the thread of the loop."""
+    return tuple(
+        wait
+        for wait in waits
+        if wait.site is not None
+        and wait.thread == 0
+        and wait.end_s - wait.start_s >= MOMENT_S
+        and (not wait.by_loop or wait.loop_depth > 1 or wait.in_dispatch)
+    )
+
+
+def texts(lines: tuple[OutputLine, ...]) -> list[str]:
+    """The lines without trailing white space, and without empty lines at the end."""
+    stripped = [line.text.rstrip() for line in lines]
+    while stripped and not stripped[-1]:
+        stripped.pop()
+    return stripped

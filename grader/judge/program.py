@@ -1,0 +1,280 @@
+"""What the program did as a whole: its console, its end, its time, its waits.
+
+Each function examines one check and returns the findings against it, none if it passes.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+
+from grader.judge import console, reports
+from grader.judge.console import due_lines
+from grader.judge.findings import MOMENT_S, Finding, at, blocking_waits, lines_of
+from grader.records import Evidence, OutputLine, Run, Wait
+
+BUSY_CPU_S = 0.5  # of processor time in a run of some seconds that only waits
+_ERROR_LINE = re.compile(r":(\d+):(?:\d+:)? (?:fatal )?error: (.*)")
+
+
+def main_run(evidence: Evidence) -> Run | None:
+    """The run that the student sees: on the wall clock, or with FAST=1 on the virtual one."""
+    return evidence.wall or evidence.virtual
+
+
+def runs(evidence: Evidence) -> tuple[Run, ...]:
+    """The runs of the plain program that there are."""
+    return tuple(run for run in (evidence.wall, evidence.virtual) if run)
+
+
+def got_to_the_experiments(evidence: Evidence) -> bool:
+    """Whether everything that was started also finished, so that manners can be judged."""
+    run = main_run(evidence)
+    if run is None:
+        return False
+    seen = {line.text for line in console.seen_lines(run.stdout)}
+    due = evidence.submission.module.console.lines
+    return all(line.text in seen for line in due if line.edge == "end")
+
+
+# ---- builds -----------------------------------------------------------------------------
+
+
+def builds(evidence: Evidence) -> list[Finding]:
+    """The program compiles and links, and so do the contract tests around its functions."""
+    if evidence.build.program and evidence.build.contract:
+        return []
+    messages = evidence.build.messages.splitlines()
+    for text in messages:
+        if error := _ERROR_LINE.search(text):
+            return [Finding("does-not-compile", text, (int(error.group(1)),))]
+    undefined = next((text for text in messages if "undefined reference" in text), "")
+    words = undefined or next(iter(messages), "the compiler gave no reason")
+    return [Finding("does-not-compile", words.strip())]
+
+
+# ---- console ----------------------------------------------------------------------------
+
+
+def prints_the_lines(evidence: Evidence) -> list[Finding]:
+    """The right lines in the right order, on both clocks."""
+    due = due_lines(evidence.submission.module.console)
+    for run in runs(evidence):
+        if found := console.compare(due, run.stdout):
+            return [_why_lines_differ(evidence, run, found)]
+    return []
+
+
+def _why_lines_differ(evidence: Evidence, run: Run, found: Finding) -> Finding:
+    """A more telling diagnosis for the difference, from how the run went."""
+    timeline = evidence.submission.module.console
+    seen = {line.text for line in console.seen_lines(run.stdout)}
+    starts = [line.text in seen for line in timeline.lines if line.edge == "start"]
+    ends = [line.text in seen for line in timeline.lines if line.edge == "end"]
+    if run.exit.status == 0 and any(starts) and not any(ends) and not _quit_late(evidence, run):
+        return Finding("loop-not-run", f"{found.evidence}; it ended after {run.elapsed_s:.1f} s")
+    if run.exit.status == 0 and any(ends) and not all(ends):
+        last = max(line.time_s for line in run.stdout)
+        return Finding("quits-on-first", f"{found.evidence}; the last line came at {last:.1f} s")
+    return found
+
+
+def _quit_late(evidence: Evidence, run: Run) -> bool:
+    """It ran for as long as the first experiment takes: it did wait, but printed something else."""
+    first_end_s = min(
+        line.at_s for line in evidence.submission.module.console.lines if line.edge == "end"
+    )
+    return run.elapsed_s >= first_end_s * 0.9
+
+
+# ---- elapsed ----------------------------------------------------------------------------
+
+
+def takes_its_time(evidence: Evidence) -> list[Finding]:
+    """The whole takes as long as the longest, on both clocks, and each line comes when due."""
+    timeline = evidence.submission.module.console
+    for run in runs(evidence):
+        slack_s = max(timeline.max_total_s - timeline.total_s, MOMENT_S)
+        total_s = _last_line_s(run)
+        if not timeline.min_total_s <= total_s <= timeline.max_total_s:
+            return [_why_time_differs(evidence, run, total_s)]
+        late = console.times_differ(due_lines(timeline), run.stdout, slack_s)
+        if late:
+            line, came_s = late
+            words = f"{console.quote(line.text)} came at {came_s:.1f} s, not at {line.at_s:.1f} s"
+            return [_explain_times(evidence, run, words)]
+    return []
+
+
+def _last_line_s(run: Run) -> float:
+    """When the program had done its work: it may take a moment longer to end."""
+    return max([run.elapsed_s, *(line.time_s for line in run.stdout[-1:])])
+
+
+def _why_time_differs(evidence: Evidence, run: Run, total_s: float) -> Finding:
+    timeline = evidence.submission.module.console
+    words = f"expected about {timeline.total_s:.0f} s, took {total_s:.3f} s"
+    if run.exit.stopped:
+        words = f"expected about {timeline.total_s:.0f} s, was still going after {total_s:.1f} s"
+    return _explain_times(evidence, run, words)
+
+
+def _explain_times(evidence: Evidence, run: Run, words: str) -> Finding:
+    """Why lines came at other times than they were due."""
+    lines = console.seen_lines(run.stdout)
+    timeline = evidence.submission.module.console
+    starts = [
+        line.time_s
+        for line in lines
+        if any(due.edge == "start" and due.text == line.text for due in timeline.lines)
+    ]
+    if starts and max(starts) - min(starts) > 0.2 and not _blocked(evidence):
+        late = f"the last experiment was started {max(starts):.1f} s after the program"
+        return Finding("sequential", f"{words}; {late}")
+    if factor := _common_factor(evidence, lines):
+        return Finding("wrong-unit", f"{words}; everything came at {factor:g} times its time")
+    return Finding("wrong-elapsed", words)
+
+
+def _blocked(evidence: Evidence) -> bool:
+    return evidence.virtual is not None and bool(blocking_waits(evidence.virtual.waits))
+
+
+def _common_factor(evidence: Evidence, lines: list[OutputLine]) -> float:
+    """By which all due times must be multiplied to get those that were seen; 0 if by none."""
+    due = [line for line in evidence.submission.module.console.lines if line.at_s > 0]
+    came = {line.text: line.time_s for line in reversed(lines)}
+    factors = [came[line.text] / line.at_s for line in due if line.text in came]
+    if len(factors) < 2 or 0.8 < factors[0] < 1.25:
+        return 0.0
+    steady = max(factors) - min(factors) <= 0.05 * max(factors)
+    return factors[0] if steady else 0.0
+
+
+# ---- exit -------------------------------------------------------------------------------
+
+
+def ends_by_itself(evidence: Evidence) -> list[Finding]:
+    """It ends with status 0, on both clocks."""
+    for run in runs(evidence):
+        if run.exit.status == 0:
+            continue
+        if run.exit.signal is not None:
+            return [_crash(run)]
+        if run.exit.status is not None:
+            words = f"expected exit status 0, saw {run.exit.status}"
+            return [Finding("wrong-exit-status", words)]
+        return [_never_ended(evidence, run)]
+    return []
+
+
+def _crash(run: Run) -> Finding:
+    name = signal.Signals(run.exit.signal or 0).name
+    description = signal.strsignal(run.exit.signal or 0) or ""
+    said = reports.glib_error(run.stderr)
+    because = f": {said}" if said else ""
+    return Finding("crash", f"ended by {name} ({description}) at {run.elapsed_s:.1f} s{because}")
+
+
+STOPPED_WORDS = {
+    "stuck": "every part of it waits for something that can never come",
+    "virtual limit": "it was still going after {virtual:.0f} simulated seconds",
+    "wall limit": "it was still going after {wall:.0f} s and was stopped",
+    "cpu limit": "it used all the processor time it was allowed and was stopped",
+    "memory limit": "it used all the memory it was allowed and was stopped",
+    "output limit": "it printed more than it was allowed and was stopped",
+    "process limit": "it started more processes than it was allowed and was stopped",
+    "file size limit": "it wrote a larger file than it was allowed and was stopped",
+}
+
+
+def stopped_words(reason: str, elapsed_s: float) -> str:
+    """What a limit means, in words that a student understands."""
+    words = STOPPED_WORDS.get(reason, f"it was stopped: {reason}")
+    return words.format(virtual=elapsed_s, wall=elapsed_s)
+
+
+def _never_ended(evidence: Evidence, run: Run) -> Finding:
+    seen = console.seen_lines(run.stdout)
+    after = f" after {console.quote(seen[-1].text)}" if seen else ", and it printed nothing"
+    words = stopped_words(run.exit.stopped, run.elapsed_s)
+    if not seen:
+        return Finding("todo-left", f"it never ended: {words}{after}")
+    return Finding("never-quits", f"it never ended{after}: {words}")
+
+
+# ---- responsive, one thread, processor ------------------------------------------------------
+
+
+def never_blocks(evidence: Evidence) -> list[Finding]:
+    """Only the main loop waits."""
+    if evidence.virtual is None:
+        return []
+    waits = blocking_waits(evidence.virtual.waits)
+    if not waits:
+        return []
+    longest = max(waits, key=lambda wait: wait.end_s - wait.start_s)
+    return [Finding("blocks-the-loop", blocking_words(longest), lines_of(longest.site))]
+
+
+def blocking_words(wait: Wait) -> str:
+    """Which line stood still, for how long, and by which call."""
+    took_s = wait.end_s - wait.start_s
+    if wait.by_loop:
+        return f"{at(wait.site)} waits {took_s:.3f} s in a main loop of its own"
+    return f"{at(wait.site)} blocks the main loop for {took_s:.3f} s with {wait.call}"
+
+
+def uses_one_thread(evidence: Evidence) -> list[Finding]:
+    """Neither threads nor, unless the module is about them, child processes."""
+    may_fork = evidence.submission.module.allows_processes
+    started = [one for run in runs(evidence) for one in run.started]
+    started += [one for test in evidence.tests for one in test.started if one.process != 0]
+    for one in started:
+        if one.kind == "thread" or not may_fork:
+            kind = "a thread" if one.kind == "thread" else "a child process"
+            return [Finding("uses-threads", f"{at(one.site)} starts {kind}", lines_of(one.site))]
+    return []
+
+
+def leaves_the_processor_alone(evidence: Evidence) -> list[Finding]:
+    """It waits instead of asking again and again."""
+    spins = [spin for run in runs(evidence) for spin in run.spins]
+    spins += [spin for test in evidence.tests for spin in test.spins]
+    if spins:
+        spin = max(spins, key=lambda one: one.reads)
+        words = f"{at(spin.site)} asks over and over with {spin.call} instead of waiting"
+        return [Finding("busy-wait", words, lines_of(spin.site))]
+    if evidence.wall and evidence.wall.cpu_s > BUSY_CPU_S:
+        used = f"{evidence.wall.cpu_s:.1f} s of processor time"
+        return [Finding("busy-wait", f"it used {used} in {evidence.wall.elapsed_s:.1f} s")]
+    return []
+
+
+# ---- memory, stderr -------------------------------------------------------------------------
+
+
+def is_clean_in_memory(evidence: Evidence) -> list[Finding]:
+    """ASan, UBSan and LeakSanitizer have nothing to say, and every main loop is released."""
+    name = evidence.submission.name
+    found = []
+    if evidence.sanitized:
+        found += reports.memory_errors(evidence.sanitized.stderr, name)
+    for test in evidence.tests:
+        found += reports.memory_errors(test.stderr, name)
+    if found:
+        return found[:1]
+    if evidence.sanitized and (leak := reports.leaks(evidence.sanitized.stderr, name)):
+        return [leak]
+    if evidence.virtual and evidence.virtual.exit.status == 0 and evidence.virtual.loops_alive:
+        return [Finding("memory-leak", "the GMainLoop is never released (g_main_loop_unref)")]
+    return []
+
+
+def has_a_clean_stderr(evidence: Evidence) -> list[Finding]:
+    """No warnings or criticals from GLib; debug output is free."""
+    streams = [run.stderr for run in runs(evidence)] + [test.stderr for test in evidence.tests]
+    for stream in streams:
+        if messages := reports.glib_messages(stream):
+            return [Finding("glib-critical", messages[0])]
+    return []

@@ -1,0 +1,101 @@
+"""What sanitizers and GLib wrote to stderr, read.
+
+The formats are those of gcc 12's AddressSanitizer, LeakSanitizer and
+UndefinedBehaviorSanitizer, and of GLib's default log handler.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from grader.judge.findings import Finding
+from grader.records import OutputLine
+
+_ASAN = re.compile(r"ERROR: AddressSanitizer: ([\w-]+(?: double-free)?)")
+_FRAME = re.compile(r"^\s*#\d+ 0x[0-9a-f]+ in (\S+) (\S+?):(\d+)")
+_LEAK = re.compile(r"^Direct leak of (\d+) byte\(s\) in (\d+) object")
+_UBSAN = re.compile(r"^(\S+?):(\d+):\d+: runtime error: (.*)")
+_GLIB = re.compile(r"^(?:\(.*?:\d+\): )?(?:\S+-)?(CRITICAL|WARNING) \*\*")
+_GLIB_ALONE = re.compile(r"^\*\* \(.*:\d+\): (CRITICAL|WARNING) \*\*")
+_GLIB_ERROR = re.compile(r"(?:^|[\s:-])ERROR(?: \*\*)?:")
+
+ASAN_DIAGNOSES = {
+    "heap-use-after-free": "dangling-user-data",
+    "stack-use-after-return": "dangling-user-data",
+    "stack-use-after-scope": "dangling-user-data",
+    "stack-buffer-underflow": "dangling-user-data",
+    "attempting double-free": "double-free",
+    "double-free": "double-free",
+    "bad-free": "double-free",
+    "attempting free": "double-free",
+    "stack-buffer-overflow": "shared-state",
+    "heap-buffer-overflow": "shared-state",
+    "global-buffer-overflow": "shared-state",
+}
+
+
+def glib_messages(lines: Sequence[OutputLine]) -> list[str]:
+    """The warnings and criticals of GLib, and nothing else: debug output is free."""
+    return [
+        line.text
+        for line in lines
+        if _GLIB.match(line.text) or _GLIB_ALONE.match(line.text)
+    ]
+
+
+def glib_error(lines: Sequence[OutputLine]) -> str:
+    """The message of g_error() or a failed g_assert(), which end the program; "" if none."""
+    found = [line.text for line in lines if _GLIB_ERROR.search(line.text)]
+    return next((text for text in found if "Sanitizer" not in text), "")
+
+
+def memory_errors(lines: Sequence[OutputLine], source_name: str) -> list[Finding]:
+    """What AddressSanitizer and UndefinedBehaviorSanitizer found, the first error first."""
+    texts = [line.text for line in lines]
+    found = []
+    for number, text in enumerate(texts):
+        if error := _ASAN.search(text):
+            found.append(_asan_finding(error.group(1), texts[number:], source_name))
+        elif undefined := _UBSAN.match(text):
+            file, line, words = undefined.groups()
+            if file == source_name:
+                found.append(Finding("crash", f"line {line}: {words}", (int(line),)))
+    return found
+
+
+def _asan_finding(kind: str, report: Sequence[str], source_name: str) -> Finding:
+    frames = student_frames(report, source_name)
+    where = f" at line {frames[0][1]} ({frames[0][0]})" if frames else ""
+    lines = tuple(sorted({line for _, line in frames[:3]}))
+    diagnosis = ASAN_DIAGNOSES.get(kind, "crash")
+    return Finding(diagnosis, f"AddressSanitizer: {kind}{where}", lines)
+
+
+def student_frames(report: Sequence[str], source_name: str) -> list[tuple[str, int]]:
+    """(function, line) of the frames in the student's file, in the order of the report."""
+    frames = []
+    for text in report:
+        frame = _FRAME.match(text)
+        if frame and frame.group(2).endswith(source_name):
+            frames.append((frame.group(1), int(frame.group(3))))
+    return frames
+
+
+def leaks(lines: Sequence[OutputLine], source_name: str) -> Finding | None:
+    """What LeakSanitizer found: all direct leaks, and where the first was allocated."""
+    texts = [line.text for line in lines]
+    starts = [number for number, text in enumerate(texts) if _LEAK.match(text)]
+    if not starts:
+        return None
+    total = 0
+    for number in starts:
+        leak = _LEAK.match(texts[number])
+        total += int(leak.group(1)) if leak else 0
+    frames = student_frames(texts[starts[0] :], source_name)
+    where = f", the first allocated at line {frames[0][1]} ({frames[0][0]})" if frames else ""
+    return Finding(
+        "memory-leak",
+        f"LeakSanitizer: {total} bytes never freed{where}",
+        (frames[0][1],) if frames else (),
+    )

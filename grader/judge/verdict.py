@@ -1,0 +1,177 @@
+"""The way through the judge: findings for every check, points, and one root cause."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
+
+from grader.judge import contract, program
+from grader.judge.findings import MOMENT_S, Finding, blocking_waits
+from grader.judge.timeline import bars
+from grader.records import (
+    CheckResult,
+    CheckSpec,
+    Diagnosis,
+    Evidence,
+    GradeResult,
+)
+
+Examiner = Callable[[Evidence], list[Finding]]
+
+# What each check of the program as a whole looks at.  A check with contract tests of its
+# own needs these to pass as well.
+EXAMINERS: Mapping[str, Examiner] = {
+    "builds": program.builds,
+    "console": program.prints_the_lines,
+    "elapsed": program.takes_its_time,
+    "exit": program.ends_by_itself,
+    "responsive": program.never_blocks,
+    "one-thread": program.uses_one_thread,
+    "processor": program.leaves_the_processor_alone,
+    "memory": program.is_clean_in_memory,
+    "stderr": program.has_a_clean_stderr,
+}
+
+# Good manners say nothing about a program that does not do its work: these need it to have
+# got as far as the end of every experiment.
+MANNERS = frozenset({"exit", "responsive", "one-thread", "processor", "memory", "stderr"})
+
+# What is only a symptom when something more telling was found.
+SYMPTOMS = frozenset(
+    {"output-differs", "wrong-elapsed", "never-quits", "wrong-exit-status", "crash", "todo-left"}
+)
+
+NOT_YET = "Not judged until the program gets to the end of its experiments."
+BUSY_HOST_S = 0.15  # a machine that wakes a sleeper later than this is too busy to be a witness
+
+
+def judge(evidence: Evidence) -> GradeResult:
+    """The verdict on what was observed.  Total: it has an answer for any evidence."""
+    module = evidence.submission.module
+    found = {check.id: _examine(evidence, check) for check in module.checks}
+    diagnoses = _diagnoses(evidence, [one for some in found.values() for one in some])
+    root = diagnoses[0] if diagnoses else None
+    too_busy = _host_was_too_busy(evidence)
+    checks = tuple(
+        _result(evidence, check, found[check.id], root, too_busy) for check in module.checks
+    )
+    run = program.main_run(evidence)
+    return GradeResult(
+        evidence=evidence,
+        verdict=_verdict(checks),
+        checks=checks,
+        diagnoses=diagnoses,
+        timeline=bars(module.console, run.stdout) if run else (),
+        blocked=blocking_waits(evidence.virtual.waits) if evidence.virtual else (),
+        notes=_notes(evidence, too_busy),
+    )
+
+
+def _verdict(checks: Sequence[CheckResult]) -> Literal["pass", "fail", "error"]:
+    if any(check.status == "error" for check in checks):
+        return "error"
+    return "pass" if all(check.status == "pass" for check in checks) else "fail"
+
+
+def _examine(evidence: Evidence, check: CheckSpec) -> list[Finding]:
+    """All findings against one check."""
+    if not evidence.build.program or not evidence.build.contract:
+        return EXAMINERS["builds"](evidence) if check.id == "builds" else []
+    found = EXAMINERS[check.id](evidence) if check.id in EXAMINERS else []
+    tests = {test.name: test for test in evidence.tests}
+    for name in check.tests:
+        if name not in tests:
+            found.append(Finding("hard-coded", f"the test {name} did not run"))
+        elif one := contract.examine(evidence, tests[name]):
+            found.append(one)
+    return found
+
+
+def _result(
+    evidence: Evidence,
+    check: CheckSpec,
+    found: Sequence[Finding],
+    root: Diagnosis | None,
+    too_busy: bool,
+) -> CheckResult:
+    if not found:
+        return _without_findings(evidence, check)
+    best = _first(evidence, found)
+    if too_busy and check.id in ("console", "elapsed"):
+        return CheckResult(check.id, check.title, "error", 0, check.points, best.evidence)
+    points = _partial_points(evidence, check)
+    follows = root is not None and best.diagnosis in SYMPTOMS and best.diagnosis != root.id
+    message = f"follows from the first: {best.evidence}" if follows else best.evidence
+    diagnosis = root.id if follows and root else best.diagnosis
+    return CheckResult(check.id, check.title, "fail", points, check.points, message, diagnosis)
+
+
+def _without_findings(evidence: Evidence, check: CheckSpec) -> CheckResult:
+    built = evidence.build.program is not None and evidence.build.contract is not None
+    reached = check.id == "builds" or (
+        built and (check.id not in MANNERS or program.got_to_the_experiments(evidence))
+    )
+    if reached:
+        return CheckResult(check.id, check.title, "pass", check.points, check.points)
+    return CheckResult(check.id, check.title, "skipped", 0, check.points, NOT_YET)
+
+
+def _partial_points(evidence: Evidence, check: CheckSpec) -> int:
+    """A failed check gives credit for the tests of it that pass, if it is about tests alone."""
+    if not check.tests or check.id in EXAMINERS:
+        return 0
+    passed = [
+        test
+        for test in evidence.tests
+        if test.name in check.tests and contract.passes(evidence, test)
+    ]
+    return check.points * len(passed) // len(check.tests)
+
+
+# ---- One root cause first ------------------------------------------------------------------
+
+
+def _rank(evidence: Evidence, diagnosis: str) -> int:
+    order = list(evidence.submission.module.diagnoses)
+    return order.index(diagnosis) if diagnosis in order else len(order)
+
+
+def _first(evidence: Evidence, found: Sequence[Finding]) -> Finding:
+    return min(found, key=lambda one: _rank(evidence, one.diagnosis))
+
+
+def _diagnoses(evidence: Evidence, found: Sequence[Finding]) -> tuple[Diagnosis, ...]:
+    """Every misconception once, root causes first, mere symptoms left out behind a cause."""
+    texts = evidence.submission.module.diagnoses
+    best: dict[str, Finding] = {}
+    for one in sorted(found, key=lambda finding: _rank(evidence, finding.diagnosis)):
+        best.setdefault(one.diagnosis, one)
+    ids = [id_ for id_ in best if id_ in texts]
+    kept = [id_ for number, id_ in enumerate(ids) if number == 0 or id_ not in SYMPTOMS]
+    return tuple(Diagnosis(texts[id_], best[id_].evidence, best[id_].lines) for id_ in kept)
+
+
+# ---- Two clocks ----------------------------------------------------------------------------
+
+
+def _host_was_too_busy(evidence: Evidence) -> bool:
+    """The virtual clock says that all is well, the wall clock does not, and the host was late."""
+    wall, virtual = evidence.wall, evidence.virtual
+    if wall is None or virtual is None or virtual.exactness != "exact":
+        return False
+    timeline = evidence.submission.module.console
+    off_s = wall.elapsed_s - virtual.elapsed_s
+    fits = timeline.min_total_s <= virtual.elapsed_s <= timeline.max_total_s
+    return fits and off_s > MOMENT_S and evidence.host_late_s > BUSY_HOST_S and not virtual.spins
+
+
+def _notes(evidence: Evidence, too_busy: bool) -> tuple[str, ...]:
+    notes = []
+    if evidence.virtual and evidence.virtual.exactness != "exact":
+        notes.append(f"Simulated time is {evidence.virtual.exactness}: {evidence.virtual.reason}")
+    if too_busy:
+        late = f"{evidence.host_late_s:.2f} s"
+        notes.append(f"This machine is too busy to judge the time (it wakes up {late} late).")
+    if evidence.wall and evidence.wall.cut_bytes:
+        notes.append(f"{evidence.wall.cut_bytes} bytes of output were left out.")
+    return tuple(notes)
