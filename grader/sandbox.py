@@ -33,8 +33,9 @@ import socket
 import stat
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -111,20 +112,24 @@ class Workspace:
     root: Path  # seen as /box inside
     user: int  # 0: the grader's own
     cgroup: Cgroup | None
+    making: threading.Lock = field(default_factory=threading.Lock)
 
     def shelf(self, name: str) -> Path:
         """The folder `name`, made if need be: the box's user may write to it if a box lets it."""
         path = self.root / name
-        if not path.is_dir():
-            path.mkdir(mode=0o700)
-            if self.user:
-                os.chown(path, self.user, self.user)
+        with self.making:
+            if not path.is_dir():
+                path.mkdir(mode=0o700)
+                if self.user:
+                    os.chown(path, self.user, self.user)
         return path
 
     def write(self, shelf: str, name: str, text: str) -> Path:
         """A new file on a shelf, readable inside.  Returns its path."""
         path = self.shelf(shelf) / name
-        path.write_text(text, encoding="utf-8", newline="")
+        path.unlink(missing_ok=True)
+        with path.open("x", encoding="utf-8", newline="") as file:
+            file.write(text)
         path.chmod(0o644)
         return path
 
@@ -152,7 +157,8 @@ class Workspace:
             if not stat.S_ISREG(status.st_mode) or status.st_size > max_bytes:
                 return None
             target = self.shelf(shelf) / made.name
-            with target.open("wb") as copy:
+            target.unlink(missing_ok=True)
+            with target.open("xb") as copy:
                 shutil.copyfileobj(file, copy)
             target.chmod(0o755)
         return target
