@@ -42,7 +42,7 @@ def remarks(result: GradeResult) -> list[Remark]:
     for check in result.checks:
         follows = check.status != "pass" and check.diagnosis is not None and check.diagnosis == root
         if follows:
-            words = "follows from the same cause" if told else "see the cause below"
+            words = "follows from the same cause" if told else "see “What is wrong”"
             found.append(Remark(words, folded=True))
         else:
             found.append(Remark(_message(check), folded=False))
