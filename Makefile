@@ -10,6 +10,12 @@ export PYTHONDONTWRITEBYTECODE = 1
 .DELETE_ON_ERROR:
 .SUFFIXES:
 
+# Make turns every failure into exit status 2.  Asked for nothing but to look (-q), it still
+# runs the lines marked with + and passes their status on: 1 for marks lost, 2 for a fault.
+ifeq ($(filter-out grade grade-solution,$(or $(MAKECMDGOALS),help)),)
+  MAKEFLAGS += -q
+endif
+
 # FILE=path TRUST=1 FAST=1 JSON=path TASK=n PLAIN=1 SLOWDOWN=n, as words for the grader.
 # The shell sees FILE as one word, whatever it contains.
 export FILE JSON
@@ -30,7 +36,7 @@ list:
 ##   make grade MODULE=0.5       grade it; FILE=path another .c or .md; FAST=1 at once
 .PHONY: grade
 grade:
-	@$(GRADER) grade "$(MODULE)" $(file) $(fast) $(if $(JSON),--json "$$JSON")
+	+@$(GRADER) grade "$(MODULE)" $(file) $(fast) $(if $(JSON),--json "$$JSON")
 
 ##   make run MODULE=0.5         build and run your exercise; FAST=1 in simulated time
 .PHONY: run
@@ -72,7 +78,7 @@ demo:
 ##   make grade-solution MODULE=0.5   grade the reference
 .PHONY: grade-solution
 grade-solution:
-	@$(GRADER) grade "$(MODULE)" --solution $(fast)
+	+@$(GRADER) grade "$(MODULE)" --solution $(fast)
 
 ##
 ## For authors

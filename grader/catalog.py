@@ -98,9 +98,7 @@ def _console(entry: dict[str, Any]) -> Console:
 
 
 def _check(entry: dict[str, Any]) -> CheckSpec:
-    return CheckSpec(
-        entry["id"], entry["title"], entry["points"], tuple(entry.get("tests", ()))
-    )
+    return CheckSpec(entry["id"], entry["title"], entry["points"], tuple(entry.get("tests", ())))
 
 
 def _diagnoses(path: Path) -> dict[str, DiagnosisText]:

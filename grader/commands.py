@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
+import textwrap
 from datetime import datetime
 from pathlib import Path
 
@@ -89,6 +90,33 @@ def reset(arguments: argparse.Namespace) -> int:
     shutil.copyfile(pristine, exercise)
     print(f"{_relative(exercise)} is the skeleton again.")
     return FULL_MARKS
+
+
+def hint(arguments: argparse.Namespace) -> int:
+    """Shows the next hint."""
+    from grader.hints import next_hint
+
+    module = _module(arguments)
+    one = next_hint(module, build_root() / "hints.json", arguments.task)
+    print(f"TODO {one.task}: {one.title}\n")
+    print(textwrap.fill(one.text, 78))
+    again = f"make hint MODULE={module.id}"
+    if one.stage < one.stages:
+        more = f"{again} TASK={one.task}" if arguments.task else again
+        print(f"\nHint {one.stage} of {one.stages}. Try it first; then: {more}")
+    elif one.next_task:
+        print(f"\nThat was the last hint for TODO {one.task}. For the next: {again}")
+    else:
+        print("\nThat was the last hint. The rest is in the lesson, and in the report's evidence.")
+    return FULL_MARKS
+
+
+def verify(arguments: argparse.Namespace) -> int:
+    """Proves that the course, or one module of it, is sound."""
+    from grader import verify as proof
+
+    ids = [arguments.module] if arguments.module else catalog.module_ids()
+    return proof.verify([catalog.find(id_) for id_ in ids], arguments.only or "")
 
 
 # ---- what the commands share ----------------------------------------------------------

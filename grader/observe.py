@@ -49,7 +49,9 @@ ENVIRONMENT: Mapping[str, str] = {
 }
 
 
-def observe(submission: Submission, sandbox: Sandbox, *, fast: bool, on_line: OnLine | None = None) -> Evidence:
+def observe(
+    submission: Submission, sandbox: Sandbox, *, fast: bool, on_line: OnLine | None = None
+) -> Evidence:
     """All that can be seen of one submission.
 
     Args:
@@ -79,9 +81,7 @@ def observe(submission: Submission, sandbox: Sandbox, *, fast: bool, on_line: On
 def _merge(program: Build, tests: Build) -> Build:
     """Both builds as one; the compiler says the same to both, so its words count once."""
     messages = program.messages if program.program is None or program.messages else tests.messages
-    return replace(
-        program, messages=messages, sanitized=tests.sanitized, contract=tests.contract
-    )
+    return replace(program, messages=messages, sanitized=tests.sanitized, contract=tests.contract)
 
 
 def _clocks_disagree(evidence: Evidence) -> bool:

@@ -22,7 +22,9 @@ def skeleton(module: Module) -> str:
     for number, line in enumerate(_reference(module), start=1):
         begin, end = _BEGIN.match(line), _END.match(line)
         if bool(begin) and inside or bool(end) and (not end or int(end.group(1)) != inside):
-            raise GraderError(f"{module.solution}:{number}: the markers do not pair: {line.strip()}")
+            raise GraderError(
+                f"{module.solution}:{number}: the markers do not pair: {line.strip()}"
+            )
         if begin:
             inside = int(begin.group(2))
             made += _todo_lines(module, todos, inside, begin.group(1))

@@ -37,11 +37,7 @@ ASAN_DIAGNOSES = {
 
 def glib_messages(lines: Sequence[OutputLine]) -> list[str]:
     """The warnings and criticals of GLib, and nothing else: debug output is free."""
-    return [
-        line.text
-        for line in lines
-        if _GLIB.match(line.text) or _GLIB_ALONE.match(line.text)
-    ]
+    return [line.text for line in lines if _GLIB.match(line.text) or _GLIB_ALONE.match(line.text)]
 
 
 def glib_error(lines: Sequence[OutputLine]) -> str:

@@ -1,0 +1,206 @@
+"""Proves that a module is sound: the chain from misconception to lesson holds everywhere.
+
+    misconception -> wrong program -> failing check -> diagnosis -> message -> lesson
+
+The reference gets full marks; the skeleton fails every check that carries points; every
+program in `mistakes/` gets the diagnosis that its first line names, as the first one; every
+program in `variants/` gets full marks; every diagnosis has a text, a heading in the lesson
+and a mistake; every check is what gives some mistake away.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from grader import catalog, commands, submission
+from grader.records import GraderError, Module
+from grader.skeleton import skeleton
+
+Kind = Literal["reference", "skeleton", "mistake", "variant"]
+MISTAKE = re.compile(r"^// mistake: ([a-z0-9-]+)\s*$")
+VARIANT = re.compile(r"^// variant: (\S.*)$")
+QUOTE = re.compile(r"<!-- from (\S+): (\S+) -->\n+```c\n(.*?)```", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One program, and the verdict that it must get."""
+
+    module_id: str
+    kind: Kind
+    path: Path
+    expected: str = ""  # the first diagnosis of a mistake
+
+    @property
+    def name(self) -> str:
+        """How the matrix calls it."""
+        return self.kind if self.kind in ("reference", "skeleton") else self.path.stem
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the matrix: what became of one case."""
+
+    case: Case
+    verdict: str
+    score: int
+    first: str  # diagnosis
+    statuses: tuple[tuple[str, str], ...]  # check id, status
+    own: tuple[str, ...]  # the checks that fail with a diagnosis of their own
+    problem: str  # "" if all is as it must be
+
+
+def cases(module: Module, only: str = "") -> tuple[list[Case], list[str]]:
+    """All programs of a module, and what is wrong with their first lines."""
+    found = [
+        Case(module.id, "reference", module.solution),
+        Case(module.id, "skeleton", commands.pristine_path(module)),
+    ]
+    problems = []
+    for path in sorted(module.folder.glob("mistakes/*.c")):
+        if match := MISTAKE.match(_first_line(path)):
+            found.append(Case(module.id, "mistake", path, match.group(1)))
+        else:
+            problems.append(f"{path.name}: the first line is not '// mistake: <diagnosis>'")
+    for path in sorted(module.folder.glob("variants/*.c")):
+        if VARIANT.match(_first_line(path)):
+            found.append(Case(module.id, "variant", path))
+        else:
+            problems.append(f"{path.name}: the first line is not '// variant: <what differs>'")
+    return [case for case in found if only in case.name], problems
+
+
+def _first_line(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace").partition("\n")[0].rstrip("\r")
+
+
+# ---- what needs no running ---------------------------------------------------------------
+
+
+def problems_in_the_texts(module: Module) -> list[str]:
+    """Diagnoses without a text, a heading, a mistake or a hint; quotes that have drifted."""
+    lesson = (module.folder / "lesson.md").read_text(encoding="utf-8")
+    headings = set(re.findall(r"^#+ (.*?)\s*$", lesson, re.MULTILINE))
+    mistakes = {case.expected for case in cases(module)[0] if case.kind == "mistake"}
+    tasks = {hint.task for hint in module.hints}
+    problems = [
+        f"no diagnosis {id_!r} in diagnoses.toml" for id_ in mistakes - set(module.diagnoses)
+    ]
+    for id_, text in module.diagnoses.items():
+        if text.lesson not in headings:
+            problems.append(f"{id_}: lesson.md has no heading {text.lesson!r}")
+        if not (text.title and text.why and text.next):
+            problems.append(f"{id_}: a part of its message is empty")
+        if text.task and text.task not in tasks:
+            problems.append(f"{id_}: there are no hints for TODO {text.task}")
+        if id_ not in mistakes:
+            problems.append(f"{id_}: no program in mistakes/ has it")
+    for hint in module.hints:
+        if len(hint.stages) != 3:
+            problems.append(f"TODO {hint.task} has {len(hint.stages)} hints, not 3")
+    if commands.pristine_path(module).read_text(encoding="utf-8") != skeleton(module):
+        problems.append("the skeleton differs from the reference: run make skeletons")
+    return problems + _drifted_quotes(module, lesson)
+
+
+def _drifted_quotes(module: Module, lesson: str) -> list[str]:
+    """C in a lesson comes from a file that is compiled; it must still say the same."""
+    problems = []
+    for file, name, quoted in QUOTE.findall(lesson):
+        text = (module.folder / file).read_text(encoding="utf-8")
+        marked = re.search(rf"// BEGIN {name}\n(.*?)// END {name}\n", text, re.DOTALL)
+        if not marked or marked.group(1) != quoted:
+            problems.append(f"lesson.md: the quote from {file} ({name}) is not what the file says")
+    return problems
+
+
+# ---- what is graded ------------------------------------------------------------------------
+
+
+def grade_case(case: Case) -> Row:
+    """Grades one program in simulated time, and compares the verdict with the promise."""
+    module = catalog.find(case.module_id)
+    result = commands.grade_submission(submission.read(module, case.path), fast=True)
+    first = result.diagnoses[0].id if result.diagnoses else ""
+    own = [
+        check.id for check in result.checks if check.diagnosis and "follows" not in check.message
+    ]
+    return Row(
+        case,
+        result.verdict,
+        result.score,
+        first,
+        tuple((check.id, check.status) for check in result.checks),
+        tuple(own),
+        _problem(case, result.verdict, first, [c.id for c in result.checks if c.points]),
+    )
+
+
+def _problem(case: Case, verdict: str, first: str, with_points: Sequence[str]) -> str:
+    if verdict == "error":
+        return "could not be judged"
+    if case.kind == "skeleton":
+        earned = ", ".join(with_points)
+        return f"earns points for {earned}" if earned else "" if verdict == "fail" else "passes"
+    if case.kind == "mistake":
+        if verdict != "fail":
+            return "passes, but is wrong"
+        return "" if first == case.expected else f"expected {case.expected}, got {first}"
+    return "" if verdict == "pass" else f"should pass, but got {first}"
+
+
+def checks_without_a_mistake(module: Module, rows: Iterable[Row]) -> list[str]:
+    """Checks that give no mistake away by themselves: they could be deleted unnoticed."""
+    needed = {id_ for row in rows if row.case.kind == "mistake" for id_ in row.own}
+    return [f"no mistake needs the check {c.id!r}" for c in module.checks if c.id not in needed]
+
+
+def grade_all(
+    all_cases: Sequence[Case], on_row: Callable[[Row], None], workers: int | None = None
+) -> list[Row]:
+    """Grades all cases in processes of their own, one for each processor."""
+    count = workers or os.cpu_count() or 1
+    with ProcessPoolExecutor(count) as pool:
+        pending = [pool.submit(grade_case, case) for case in all_cases]
+        rows = []
+        for done in as_completed(pending):
+            rows.append(done.result())
+            on_row(rows[-1])
+    order = {case: number for number, case in enumerate(all_cases)}
+    return sorted(rows, key=lambda row: order[row.case])
+
+
+# ---- the command ---------------------------------------------------------------------------
+
+
+def verify(modules: Sequence[Module], only: str) -> int:
+    """Verifies the modules, prints the matrix of each and all problems; the exit status."""
+    from grader.report import matrix
+
+    if not modules:
+        raise GraderError("There is no module to verify.")
+    problems: list[str] = []
+    all_cases: list[Case] = []
+    for module in modules:
+        some, wrong = cases(module, only)
+        all_cases += some
+        wrong += problems_in_the_texts(module)
+        problems += [f"{module.id}: {words}" for words in wrong]
+    with matrix.progress(len(all_cases)) as on_row:
+        rows = grade_all(all_cases, on_row)
+    for module in modules:
+        own = [row for row in rows if row.case.module_id == module.id]
+        matrix.show(module, own)
+        if not only:
+            problems += [f"{module.id}: {words}" for words in checks_without_a_mistake(module, own)]
+    problems += [
+        f"{row.case.module_id}: {row.case.name}: {row.problem}" for row in rows if row.problem
+    ]
+    matrix.show_summary(rows, problems)
+    return 1 if problems else 0
