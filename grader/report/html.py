@@ -4,7 +4,7 @@
 
 Layout and words are in templates/; here the record is turned into what the template
 shows.  Two lines of defence against student code: every string that the template prints
-is made visible (plain.py) and escaped, and a content security policy lets nothing run
+is made visible (plain_text.py) and escaped, and a content security policy lets nothing run
 or load but this file's own script and style.
 """
 
@@ -23,13 +23,15 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import CLexer
 
+from grader import plain_text
 from grader.records import Bar, GradeResult, OutputLine, TaskHints
-from grader.report import compare, picture, plain, reading
+from grader.report import compare, picture, reading
 from grader.report.picture import Lane, Picture, Stretch
 from grader.report.reading import seconds
 
 TEMPLATES = Path(__file__).parent / "templates"
 LONGEST_CODE_LINE = 1000  # characters
+MOST_CODE_LINES = 1 << 20  # none is left out: their numbers are what evidence names
 MOST_MARKS = 200  # of one kind in the timeline
 NEAR = 0.8  # percent of the axis: lines closer than this share one mark
 LINES_OF_A_MARK = 8
@@ -113,7 +115,7 @@ def _environment() -> Environment:
 def _visible(value: object) -> object:
     """Every string that the template prints passes here, whoever wrote it."""
     if isinstance(value, str) and not isinstance(value, Markup):
-        return plain.block(value)
+        return plain_text.block(value)
     return value
 
 
@@ -160,7 +162,9 @@ def _lane(result: GradeResult, lane: Lane, timeline: Picture) -> Row:
     figure = "never ran"
     if lane.seen is not None:
         figure = seconds(lane.seen.end_s - lane.seen.start_s)
-    return Row(plain.line(lane.name, LONGEST_NAME), figure, tuple(marks), _agrees(lane, timeline))
+    return Row(
+        reading.short(lane.name, LONGEST_NAME), figure, tuple(marks), _agrees(lane, timeline)
+    )
 
 
 def _agrees(lane: Lane, timeline: Picture) -> bool:
@@ -246,7 +250,7 @@ def _ticks(timeline: Picture) -> list[tuple[float, str]]:
 
 def _code(result: GradeResult, source: str) -> list[CodeLine]:
     """The code, line by line, with what the evidence says about each line."""
-    visible = plain.block(source.replace("\r\n", "\n"), LONGEST_CODE_LINE)
+    visible = plain_text.block(source.replace("\r\n", "\n"), LONGEST_CODE_LINE, MOST_CODE_LINES)
     html = highlight(visible, CLexer(stripnl=False), HtmlFormatter(nowrap=True))
     notes = _notes(result)
     first = result.evidence.submission.first_line

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from grader.records import CheckResult, GradeResult, Run, Status
-from grader.report import plain
+from grader import plain_text
+from grader.records import CheckResult, GradeResult, Run, Status, Submission
 
 STATUS_WORD: Mapping[Status, str] = {
     "pass": "ok",
@@ -53,18 +53,14 @@ def remarks(result: GradeResult) -> list[Remark]:
 def _message(check: CheckResult) -> str:
     if check.status == "pass":
         return ""
-    lines = plain.block(check.message.strip("\n")).split("\n")
-    cut = lines[:LONGEST_MESSAGE]
-    if len(lines) > len(cut):
-        cut.append(f"... and {len(lines) - len(cut)} more lines")
-    return "\n".join(cut)
+    return plain_text.block(check.message.strip("\n"), most_lines=LONGEST_MESSAGE)
 
 
 def steps(result: GradeResult, next_module: str) -> list[Step]:
-    """What to type next; nothing for another person's file."""
-    module = result.evidence.submission.module.id
-    if not result.evidence.submission.own:
+    """What to type next; nothing for a file that is not this student's exercise."""
+    if not is_exercise(result.evidence.submission):
         return []
+    module = result.evidence.submission.module.id
     if result.verdict == "error":
         return [Step(f"make grade MODULE={module}", "again, when what is said above is mended")]
     if result.verdict == "fail":
@@ -76,6 +72,12 @@ def steps(result: GradeResult, next_module: str) -> list[Step]:
     if next_module:
         return [Step(f"make grade MODULE={next_module}", "the next module"), compare]
     return [compare, Step("make list", "where you are in the course")]
+
+
+def is_exercise(submission: Submission) -> bool:
+    """Whether it is the exercise in this checkout, not a reference or another file."""
+    exercise = submission.module.exercise
+    return submission.own and exercise.parents[2] / submission.name == exercise
 
 
 def lesson_file(result: GradeResult) -> str:
@@ -92,7 +94,7 @@ def facts(result: GradeResult) -> list[str]:
     if evidence.virtual is not None and not evidence.virtual.exit.stopped:
         words.append(f"virtual clock {seconds(evidence.virtual.elapsed_s, 3)}")
     words.append(f"graded in {evidence.duration_s:.1f} s")
-    words.append(f"sandbox: {plain.line(evidence.sandbox, 30)}")
+    words.append(f"sandbox: {plain_text.line(evidence.sandbox)}")
     return words
 
 
@@ -102,6 +104,12 @@ def run_shown(result: GradeResult) -> Run | None:
     if virtual is not None and (virtual.exactness == "exact" or wall is None):
         return virtual
     return wall
+
+
+def short(text: str, longest: int) -> str:
+    """One harmless line of at most `longest` characters."""
+    shown = plain_text.line(text)
+    return shown if len(shown) <= longest else shown[: longest - 1] + "…"
 
 
 def seconds(duration_s: float, digits: int = 2) -> str:

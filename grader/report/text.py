@@ -19,8 +19,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from grader import plain_text
 from grader.records import Bar, Diagnosis, GradeResult, Status
-from grader.report import picture, plain, reading
+from grader.report import picture, reading
 from grader.report.picture import Lane, Picture, Stretch
 from grader.report.reading import Step, seconds
 
@@ -129,7 +130,7 @@ def _parts(page: Page) -> list[RenderableType]:
     timeline = picture.of(result)
     if timeline is not None:
         parts += [*_timeline(page, timeline), ""]
-    notes = [Text(f" Note: {plain.line(note)}", "yellow") for note in result.notes]
+    notes = [Text(f" Note: {plain_text.line(note)}", "yellow") for note in result.notes]
     parts += [*notes, ""] if notes else []
     steps = reading.steps(result, page.next_module)
     parts += [_next_step(steps), ""] if steps else []
@@ -150,7 +151,7 @@ def _header(page: Page) -> RenderableType:
     grid.add_column(ratio=1)
     grid.add_column(justify="right", no_wrap=True)
     grid.add_row(title, right)
-    grid.add_row(Text(plain.line(submission.name), "dim"), "")
+    grid.add_row(Text(plain_text.line(submission.name), "dim"), "")
     return grid
 
 
@@ -186,7 +187,7 @@ def _root_cause(page: Page, diagnosis: Diagnosis) -> RenderableType:
     what = Text.assemble((diagnosis.text.title, "bold"), (f"  [{diagnosis.id}]", "dim"))
     grid.add_row(Text("What is wrong", "bold red"), what)
     grid.add_row("", "")
-    grid.add_row(Text("Evidence", "bold"), Text(plain.block(diagnosis.evidence.strip("\n"))))
+    grid.add_row(Text("Evidence", "bold"), Text(plain_text.block(diagnosis.evidence.strip("\n"))))
     for line in _source_lines(page, diagnosis):
         grid.add_row("", line)
     grid.add_row("", "")
@@ -207,7 +208,7 @@ def _source_lines(page: Page, diagnosis: Diagnosis) -> list[Text]:
     for number in diagnosis.lines[:5]:
         index = number - submission.first_line
         if 0 <= index < len(source):
-            code = plain.line(source[index].strip(), page.width - LABEL_COLUMNS - 13)
+            code = reading.short(source[index].strip(), page.width - LABEL_COLUMNS - 13)
             shown.append(Text.assemble((f"line {number}  ", "cyan"), code, overflow="ellipsis"))
     return shown
 
@@ -257,7 +258,7 @@ class Scale:
 
 
 def _row(name: str, bar: Text, figure: str, style: str = "") -> Text:
-    label = plain.line(name, NAME_COLUMNS - 1)
+    label = reading.short(name, NAME_COLUMNS - 1)
     row = Text(" " + label.ljust(NAME_COLUMNS), style, no_wrap=True, end="")
     row.append_text(bar)
     return row.append("  " + figure, style)
