@@ -231,16 +231,28 @@ status_of (const GError *error)
   return TOOL_FAILED;
 }
 
+/* What the model reads in place of an output. */
+static char *
+reason_for (ToolStatus status, const GError *error)
+{
+  if (status == TOOL_TIMED_OUT)
+    return g_strdup ("no answer in time");
+  if (status == TOOL_CANCELLED)
+    return g_strdup ("nobody wants to know any more");
+  return g_strdup (error->message);
+}
+
 ToolResult *
 tool_result_new (char *output, GError *error, guint took_ms)
 {
   ToolResult *result = g_new (ToolResult, 1);
+  ToolStatus status = status_of (error);
 
-  if (error != NULL) {
+  if (status != TOOL_SUCCEEDED) {
     g_free (output);
-    output = g_strdup (error->message);
+    output = reason_for (status, error);
   }
-  *result = (ToolResult){ status_of (error), output, took_ms };
+  *result = (ToolResult){ status, output, took_ms };
   g_clear_error (&error);
   return result;
 }

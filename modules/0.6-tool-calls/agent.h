@@ -78,6 +78,9 @@ char *read_answer (GSubprocess *process, const char *output, GError **error);
 /**
  * Turn what run_tool_finish() gave into a result: the error becomes a value.
  *
+ * G_IO_ERROR_TIMED_OUT and G_IO_ERROR_CANCELLED become the status of that name, whatever
+ * their message says; with any other error the tool has failed, and the message says why.
+ *
  * @output   (transfer full) The answer, or NULL.
  * @error    (transfer full) Why there is none, or NULL.
  * @took_ms  How long the call ran, in milliseconds.

@@ -4,7 +4,7 @@
  *
  *   after_ms  how long it works, in milliseconds
  *   do        what it does then: "answer", "fail", "quit", "garbage", "crash", "huge";
- *             or "hang" (works for ever) or "stubborn" (answers, and ignores SIGTERM)
+ *             or "hang" (works for 1000 s) or "stubborn" (answers, and ignores SIGTERM)
  *   say       the answer, or why it failed
  *   journal   a file to which it appends "<tag> <pid> <start in us>" as it starts
  *   tag       a number of the test's choice
@@ -20,7 +20,13 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ARGUMENTS_BYTES = 4096, HUGE_BYTES = 300 * 1000, FAILURE = 1, QUIT = 3 };
+enum {
+  ARGUMENTS_BYTES = 4096,
+  HUGE_BYTES = 300 * 1000,
+  HANG_S = 1000,
+  FAILURE = 1,
+  QUIT = 3
+};
 
 static char arguments[ARGUMENTS_BYTES];
 
@@ -119,8 +125,8 @@ work (const char *deed)
 
   if (strcmp (deed, "stubborn") == 0)
     signal (SIGTERM, SIG_IGN);
-  while (strcmp (deed, "hang") == 0)
-    sleep (3600);
+  if (strcmp (deed, "hang") == 0)
+    left = (struct timespec){ HANG_S, 0 };
   while (nanosleep (&left, &left) != 0)
     ;
 }

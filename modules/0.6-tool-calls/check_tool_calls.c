@@ -1,0 +1,900 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Contract tests of module 0.6: run_tool_async() and call_tools_async() on calls that
+ * their author has never seen, with real child processes, on the virtual clock.
+ *
+ * The plans of each test come from scenarios.py, which also knows when each call must
+ * start and end, and what must become of it.  When a call started is seen by the tool
+ * itself: tools/sim.c writes it into a journal.  The first argument of each failure is
+ * the diagnosis that it stands for.
+ */
+#include "agent.h"
+
+#include "harness.h"
+
+#include <glib/gstdio.h>
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Timers have whole milliseconds; nothing else takes time on the virtual clock. */
+enum { EXACT_MS = 2 };
+
+/* ---- The plans of the running test: what describe() in scenarios.py wrote ---- */
+
+typedef struct {
+  int start_ms; /* -1: never */
+  int end_ms;
+  ToolStatus status;
+  const char *text; /* NULL: any */
+} Outcome;
+
+typedef struct {
+  CallLimits limits;
+  int cancel_ms;       /* -1: never */
+  GArray *calls;       /* of ToolCall */
+  GArray *expected;    /* of Outcome */
+  GPtrArray *mistakes; /* of "<diagnosis> <start_ms of each call>" */
+  char *journal;       /* a file to which the tools write when they start */
+} Plan;
+
+static Plan *
+plan_new (const char *limits)
+{
+  Plan *plan = g_new0 (Plan, 1);
+  char *rest;
+  int fd = g_file_open_tmp ("journal-XXXXXX", &plan->journal, NULL);
+
+  g_assert (fd >= 0);
+  g_close (fd, NULL);
+  plan->limits.max_parallel = (guint) strtoul (limits, &rest, 10);
+  plan->limits.timeout_ms = (guint) strtoul (rest, NULL, 10);
+  plan->cancel_ms = -1;
+  plan->calls = g_array_new (FALSE, TRUE, sizeof (ToolCall));
+  plan->expected = g_array_new (FALSE, TRUE, sizeof (Outcome));
+  plan->mistakes = g_ptr_array_new ();
+  return plan;
+}
+
+static void
+plan_remove_journal (Plan *plan)
+{
+  g_unlink (plan->journal);
+}
+
+static ToolStatus
+parse_status (const char *word)
+{
+  const char *const words[] = { "succeeded", "failed", "timed-out", "cancelled", NULL };
+  int status = 0;
+
+  while (strcmp (words[status], word) != 0)
+    status++;
+  return (ToolStatus) status;
+}
+
+#define CALL(plan, i) g_array_index ((plan)->calls, ToolCall, i)
+#define EXPECTED(plan, i) g_array_index ((plan)->expected, Outcome, i)
+
+static void
+plan_add_call (Plan *plan, const char *name)
+{
+  char *id = g_strdup_printf ("c%u", plan->calls->len);
+  const ToolCall call = { id, g_strdup (name), NULL };
+
+  g_array_append_val (plan->calls, call);
+  g_array_set_size (plan->expected, plan->calls->len);
+}
+
+static void
+plan_set_outcome (Plan *plan, const char *words)
+{
+  Outcome *outcome = &EXPECTED (plan, plan->calls->len - 1);
+  char *rest;
+
+  outcome->start_ms = (int) strtol (words, &rest, 10);
+  outcome->end_ms = (int) strtol (rest, &rest, 10);
+  outcome->status = parse_status (rest + 1);
+}
+
+/* The path of the journal goes where the arguments have an @. */
+static char *
+with_journal (const char *arguments, const char *journal)
+{
+  GString *text = g_string_new (arguments);
+
+  g_string_replace (text, "@", journal, 1);
+  return g_string_free (text, FALSE);
+}
+
+static void
+plan_add_line (Plan *plan, const char *word, const char *rest)
+{
+  guint last = plan->calls->len - 1;
+
+  if (strcmp (word, "cancel") == 0)
+    plan->cancel_ms = atoi (rest);
+  else if (strcmp (word, "call") == 0)
+    plan_add_call (plan, rest);
+  else if (strcmp (word, "arguments") == 0)
+    CALL (plan, last).arguments = with_journal (rest, plan->journal);
+  else if (strcmp (word, "expect") == 0)
+    plan_set_outcome (plan, rest);
+  else if (strcmp (word, "text") == 0)
+    EXPECTED (plan, last).text = rest;
+  else if (strcmp (word, "mistake") == 0)
+    g_ptr_array_add (plan->mistakes, (gpointer) rest);
+  else
+    g_error ("scenarios.py wrote '%s'", word);
+}
+
+static GPtrArray *
+given_plans (void)
+{
+  GPtrArray *plans = g_ptr_array_new ();
+
+  for (const char *const *line = contract_given (); *line != NULL; line++) {
+    const char *space = strchr (*line, ' ');
+    g_autofree char *word = g_strndup (*line, (gsize) (space - *line));
+
+    if (strcmp (word, "plan") == 0)
+      g_ptr_array_add (plans, plan_new (space + 1));
+    else
+      plan_add_line (plans->pdata[plans->len - 1], word, space + 1);
+  }
+  return plans;
+}
+
+static Plan *
+given_plan (guint i)
+{
+  static GPtrArray *plans;
+
+  if (plans == NULL)
+    plans = given_plans ();
+  return i < plans->len ? g_ptr_array_index (plans, i) : NULL;
+}
+
+static int
+plan_end_ms (const Plan *plan)
+{
+  int end_ms = 0;
+
+  for (guint i = 0; i < plan->calls->len; i++)
+    end_ms = MAX (end_ms, EXPECTED (plan, i).end_ms);
+  return end_ms;
+}
+
+static gboolean
+plan_expects (const Plan *plan, ToolStatus status)
+{
+  for (guint i = 0; i < plan->calls->len; i++)
+    if (EXPECTED (plan, i).status == status)
+      return TRUE;
+  return FALSE;
+}
+
+/* ---- The journal: when the tools started, and whether they have gone ---- */
+
+typedef struct {
+  guint tag;
+  pid_t pid;
+  gint64 start_us;
+} Entry;
+
+static GArray *
+read_journal (const Plan *plan)
+{
+  GArray *entries = g_array_new (FALSE, FALSE, sizeof (Entry));
+  g_autofree char *text = NULL;
+  g_auto (GStrv) lines = NULL;
+
+  if (!g_file_get_contents (plan->journal, &text, NULL, NULL))
+    return entries;
+  lines = g_strsplit (text, "\n", -1);
+  for (char **line = lines; *line != NULL && **line != '\0'; line++) {
+    char *rest;
+    Entry entry;
+
+    entry.tag = (guint) strtoul (*line, &rest, 10);
+    entry.pid = (pid_t) strtol (rest, &rest, 10);
+    entry.start_us = g_ascii_strtoll (rest, NULL, 10);
+    g_array_append_val (entries, entry);
+  }
+  return entries;
+}
+
+/* The tools of @plan whose processes exist, be it as zombies. */
+static GArray *
+existing_processes (const Plan *plan)
+{
+  g_autoptr (GArray) entries = read_journal (plan);
+  GArray *pids = g_array_new (FALSE, FALSE, sizeof (pid_t));
+
+  for (guint i = 0; i < entries->len; i++) {
+    pid_t pid = g_array_index (entries, Entry, i).pid;
+    if (kill (pid, 0) == 0)
+      g_array_append_val (pids, pid);
+  }
+  return pids;
+}
+
+static gboolean
+is_zombie (pid_t pid)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/%d/stat", (int) pid);
+  g_autofree char *stat = NULL;
+  const char *after_name;
+
+  if (!g_file_get_contents (path, &stat, NULL, NULL))
+    return FALSE;
+  after_name = strrchr (stat, ')');
+  return after_name != NULL && after_name[2] == 'Z';
+}
+
+/* ---- What the callback of one batch saw ---- */
+
+typedef struct {
+  Plan *plan;
+  GCancellable *cancellable;
+  gint64 started_us;
+  gboolean alone;    /* one call of run_tool_async(), no batch */
+  gboolean returned; /* the function under test has returned */
+  gboolean done;
+  guint n_calls;    /* of the callback */
+  GArray *unburied; /* pids that existed when the callback was called */
+  GSourceFunc then; /* what to do in the callback; NULL: nothing */
+  gpointer then_data;
+} Watch;
+
+static int
+since_start_ms (const Watch *watch, gint64 time_us)
+{
+  return (int) ((time_us - watch->started_us + 500) / 1000);
+}
+
+static int
+now_ms (const Watch *watch)
+{
+  return since_start_ms (watch, g_get_monotonic_time ());
+}
+
+static gboolean
+is_near (int a_ms, int b_ms)
+{
+  return ABS (a_ms - b_ms) <= EXACT_MS;
+}
+
+/* ---- Starts: seen by the tools ---- */
+
+/* When each call started; -1: never.  Calls of other tools than sim are taken to have
+ * started when they should. */
+static int *
+observed_starts (const Watch *watch)
+{
+  const Plan *plan = watch->plan;
+  g_autoptr (GArray) entries = read_journal (plan);
+  int *starts = g_new (int, plan->calls->len + 1);
+
+  for (guint i = 0; i < plan->calls->len; i++)
+    starts[i] =
+        strcmp (CALL (plan, i).name, "sim") == 0 ? -1 : EXPECTED (plan, i).start_ms;
+  for (guint i = 0; i < entries->len; i++) {
+    const Entry *entry = &g_array_index (entries, Entry, i);
+    if (entry->tag < plan->calls->len)
+      starts[entry->tag] = since_start_ms (watch, entry->start_us);
+  }
+  return starts;
+}
+
+/* @mistake: "<diagnosis> <start_ms> ...", when they would start if that were the cause.
+ */
+static gboolean
+explains (const char *mistake, const int *starts, guint n_starts)
+{
+  const char *rest = strchr (mistake, ' ');
+
+  for (guint i = 0; i < n_starts; i++) {
+    char *end;
+    if (!is_near ((int) strtol (rest, &end, 10), starts[i]))
+      return FALSE;
+    rest = end;
+  }
+  return TRUE;
+}
+
+/* Fails if a well-known mistake explains when the calls started. */
+static void
+require_no_known_mistake (const Watch *watch)
+{
+  const Plan *plan = watch->plan;
+  g_autofree int *starts = observed_starts (watch);
+
+  for (guint i = 0; i < plan->mistakes->len; i++) {
+    const char *mistake = g_ptr_array_index (plan->mistakes, i);
+    g_autofree char *diagnosis = g_strndup (mistake, strcspn (mistake, " "));
+
+    for (guint call = 0; call < plan->calls->len; call++)
+      if (explains (mistake, starts, plan->calls->len) &&
+          !is_near (starts[call], EXPECTED (plan, call).start_ms))
+        contract_fail (diagnosis,
+                       "with max_parallel %u, call %u started at %d ms, expected %d ms",
+                       plan->limits.max_parallel, call, starts[call],
+                       EXPECTED (plan, call).start_ms);
+  }
+}
+
+static void
+require_starts (const Watch *watch)
+{
+  const Plan *plan = watch->plan;
+  g_autofree int *starts = observed_starts (watch);
+
+  for (guint i = 0; i < plan->calls->len; i++) {
+    int expected_ms = EXPECTED (plan, i).start_ms;
+
+    contract_require (
+        expected_ms >= 0 || starts[i] < 0, "starts-after-cancel",
+        "call %u was started at %d ms, after the caller had cancelled at %d ms", i,
+        starts[i], plan->cancel_ms);
+    contract_require (is_near (starts[i], expected_ms), "wrong-elapsed",
+                      "call %u was started at %d ms, expected %d ms (-1: never)", i,
+                      starts[i], expected_ms);
+  }
+}
+
+/* ---- Results ---- */
+
+static const char *const STATUS[] = { "succeeded", "failed", "timed out", "cancelled" };
+
+static gboolean
+is_expected (const Outcome *expected, const ToolResult *result)
+{
+  return result != NULL && result->status == expected->status &&
+         (expected->text == NULL || g_strcmp0 (result->text, expected->text) == 0);
+}
+
+/* Whether all results are there, but not where they belong. */
+static gboolean
+are_shuffled (const Plan *plan, GPtrArray *results)
+{
+  for (guint i = 0; i < plan->calls->len; i++) {
+    guint found = 0;
+    while (found < results->len &&
+           !is_expected (&EXPECTED (plan, i), g_ptr_array_index (results, found)))
+      found++;
+    if (found == results->len)
+      return FALSE;
+  }
+  return TRUE;
+}
+
+/* The id for a call that ended as @seen in the place of @expected. */
+static const char *
+diagnose_status (const Plan *plan, const Outcome *expected, ToolStatus seen)
+{
+  if (seen == TOOL_SUCCEEDED)
+    return expected->status == TOOL_FAILED      ? "failure-not-seen"
+           : expected->status == TOOL_TIMED_OUT ? "no-timeout"
+                                                : "cancel-ignored";
+  if (seen == TOOL_TIMED_OUT && expected->status == TOOL_SUCCEEDED)
+    return expected->start_ms > 0 ? "timed-out-in-the-queue" : "wrong-unit";
+  if (expected->status == TOOL_SUCCEEDED && plan_expects (plan, TOOL_FAILED))
+    return "one-failure-sinks-all";
+  return "wrong-status";
+}
+
+/* The tool sim writes its journal as soon as it has read all its arguments. */
+static void
+require_arguments (const Watch *watch)
+{
+  g_autofree int *starts = observed_starts (watch);
+
+  for (guint i = 0; i < watch->plan->calls->len; i++)
+    contract_require (
+        starts[i] >= 0 || EXPECTED (watch->plan, i).start_ms < 0, "arguments-not-passed",
+        "the tool of call %u never got its arguments, or never their end", i);
+}
+
+static void
+require_result (const Watch *watch, guint i, const ToolResult *result)
+{
+  const Outcome *expected = &EXPECTED (watch->plan, i);
+  int took_ms = expected->start_ms < 0 ? 0 : expected->end_ms - expected->start_ms;
+
+  contract_require (result != NULL,
+                    now_ms (watch) < expected->end_ms ? "done-too-early"
+                                                      : "result-missing",
+                    "there is no result for call %u", i);
+  contract_require (result->status == expected->status,
+                    diagnose_status (watch->plan, expected, result->status),
+                    "call %u %s (%s), expected: %s", i, STATUS[result->status],
+                    result->text, STATUS[expected->status]);
+  contract_require (result->text != NULL && is_expected (expected, result),
+                    "shared-state", "the answer of call %u is '%.40s', expected '%s'", i,
+                    result->text, expected->text);
+  contract_require (is_near ((int) result->took_ms, took_ms), "wrong-duration",
+                    "call %u took %u ms, expected %d ms", i, result->took_ms, took_ms);
+}
+
+static void
+require_results (const Watch *watch, GPtrArray *results)
+{
+  const Plan *plan = watch->plan;
+
+  contract_require (results->len == plan->calls->len, "result-missing",
+                    "there are %u results for %u calls", results->len, plan->calls->len);
+  for (guint i = 0; i < results->len; i++) {
+    if (!is_expected (&EXPECTED (plan, i), g_ptr_array_index (results, i)))
+      contract_require (!are_shuffled (plan, results), "completion-order",
+                        "the result of call %u is not in its place", i);
+    require_result (watch, i, g_ptr_array_index (results, i));
+  }
+}
+
+/* ---- The callback: once, from the loop, when it is due, and nothing left running ----
+ */
+
+static void
+require_once_from_the_loop (Watch *watch)
+{
+  watch->n_calls++;
+  contract_require (watch->n_calls == 1, "done-twice",
+                    "the callback was called %u times, not once", watch->n_calls);
+  contract_require (watch->returned, "done-too-early",
+                    "the callback was called before the function that was given it had "
+                    "returned");
+  watch->unburied = existing_processes (watch->plan);
+  watch->done = TRUE;
+}
+
+static gboolean
+is_first_end (const Watch *watch)
+{
+  const Plan *plan = watch->plan;
+
+  for (guint i = 0; i < plan->calls->len; i++)
+    if (EXPECTED (plan, i).end_ms < now_ms (watch) - EXACT_MS)
+      return FALSE;
+  return TRUE;
+}
+
+static void
+require_not_early (const Watch *watch)
+{
+  const Plan *plan = watch->plan;
+  const char *diagnosis = plan_expects (plan, TOOL_TIMED_OUT) ? "counted-twice"
+                          : is_first_end (watch)              ? "quits-on-first"
+                                                              : "done-too-early";
+
+  contract_require (now_ms (watch) >= plan_end_ms (plan) - EXACT_MS, diagnosis,
+                    "the callback was called after %d ms, but the last call ends after "
+                    "%d ms",
+                    now_ms (watch), plan_end_ms (plan));
+}
+
+static void
+require_results_at_all (const Plan *plan, GPtrArray *results, const GError *error)
+{
+  const char *diagnosis = plan->cancel_ms >= 0               ? "cancel-loses-results"
+                          : plan_expects (plan, TOOL_FAILED) ? "one-failure-sinks-all"
+                                                             : "result-missing";
+
+  contract_require (results != NULL, diagnosis, "call_tools_finish() gave no results: %s",
+                    error != NULL ? error->message : "and no error");
+}
+
+static void
+on_batch_over (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  Watch *watch = user_data;
+  GError *error = NULL;
+  GPtrArray *results;
+
+  require_once_from_the_loop (watch);
+  results = call_tools_finish (result, &error);
+  require_results_at_all (watch->plan, results, error);
+  require_no_known_mistake (watch);
+  require_not_early (watch);
+  require_results (watch, results);
+  require_starts (watch);
+  contract_require (is_near (now_ms (watch), plan_end_ms (watch->plan)), "wrong-elapsed",
+                    "the callback was called after %d ms, expected %d ms", now_ms (watch),
+                    plan_end_ms (watch->plan));
+  g_ptr_array_unref (results);
+  if (watch->then != NULL)
+    watch->then (watch->then_data);
+}
+
+static void
+on_tool_over (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  Watch *watch = user_data;
+  GError *error = NULL;
+  char *output;
+  ToolResult *outcome;
+
+  require_once_from_the_loop (watch);
+  output = run_tool_finish (result, &error);
+  contract_require ((output == NULL) != (error == NULL), "result-missing",
+                    "run_tool_finish() must give either an output or an error");
+  outcome = tool_result_new (output, error, (guint) now_ms (watch));
+  require_arguments (watch);
+  require_result (watch, 0, outcome);
+  tool_result_free (outcome);
+}
+
+static gboolean
+has_started_nothing (const Watch *watch)
+{
+  g_autoptr (GArray) entries = read_journal (watch->plan);
+
+  return entries->len == 0;
+}
+
+/* The id for a callback that never comes. */
+static const char *
+diagnose_silence (const Watch *watch)
+{
+  const Plan *plan = watch->plan;
+
+  if (plan->calls->len == 0)
+    return "empty-gather";
+  if (plan_expects (plan, TOOL_CANCELLED))
+    return "cancel-never-completes";
+  if (plan_expects (plan, TOOL_TIMED_OUT))
+    return "no-timeout";
+  if (has_started_nothing (watch) && watch->alone)
+    return "arguments-not-passed";
+  if (has_started_nothing (watch))
+    return plan->limits.max_parallel == 0 ? "zero-is-no-limit" : "limit-off-by-one";
+  return "never-quits";
+}
+
+/* At the callback, all processes must be gone; those that were not yet are looked at
+ * again now that the loop has waited, which tells the dying from the living. */
+static void
+require_processes_gone (const Watch *watch)
+{
+  for (guint i = 0; i < watch->unburied->len; i++) {
+    pid_t pid = g_array_index (watch->unburied, pid_t, i);
+
+    contract_require (kill (pid, 0) != 0 || is_zombie (pid), "process-left",
+                      "a tool still runs 2 s after the callback: its process %d was not "
+                      "killed",
+                      (int) pid);
+  }
+  contract_require (
+      watch->unburied->len == 0, "zombie-left",
+      "the callback was called while %u of the processes had not been reaped",
+      watch->unburied->len);
+}
+
+/* How long a batch may be late: longer than any of its calls takes. */
+enum { PATIENCE_S = 60 };
+
+/* Wait for the callback, and long enough after it to see a second one. */
+static void
+require_report (const Watch *watch)
+{
+  contract_run_until (&watch->done, plan_end_ms (watch->plan) / 1000.0 + PATIENCE_S);
+  contract_require (watch->done, diagnose_silence (watch),
+                    "the callback was not called within a minute of when it was due, "
+                    "after %d ms",
+                    plan_end_ms (watch->plan));
+  contract_run_for (2);
+  require_processes_gone (watch);
+  plan_remove_journal (watch->plan);
+}
+
+/* ---- One call of a function under test, watched ---- */
+
+static gboolean
+on_cancel_time (gpointer user_data)
+{
+  g_cancellable_cancel (user_data);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+watch_begin (Watch *watch, Plan *plan)
+{
+  watch->plan = plan;
+  watch->started_us = g_get_monotonic_time ();
+  if (plan->cancel_ms >= 0)
+    watch->cancellable = g_cancellable_new ();
+  if (plan->cancel_ms == 0)
+    g_cancellable_cancel (watch->cancellable);
+  else if (plan->cancel_ms > 0)
+    g_timeout_add ((guint) plan->cancel_ms, on_cancel_time, watch->cancellable);
+}
+
+static void
+require_returned_at_once (Watch *watch, const char *function)
+{
+  watch->returned = TRUE;
+  contract_require (now_ms (watch) <= EXACT_MS, "blocks-the-loop",
+                    "%s returned after %d ms, expected at once", function,
+                    now_ms (watch));
+}
+
+static void
+start_batch (Watch *watch, Plan *plan)
+{
+  watch_begin (watch, plan);
+  call_tools_async ((const ToolCall *) plan->calls->data, plan->calls->len, &plan->limits,
+                    watch->cancellable, on_batch_over, watch);
+  require_returned_at_once (watch, "call_tools_async");
+}
+
+static void
+run_given_batch (void)
+{
+  Watch watch = { 0 };
+
+  start_batch (&watch, given_plan (0));
+  require_report (&watch);
+}
+
+/* One tool after another, each alone. */
+static void
+run_given_tools (void)
+{
+  Plan *plan;
+
+  for (guint i = 0; (plan = given_plan (i)) != NULL; i++) {
+    Watch watch = { .alone = TRUE };
+
+    watch_begin (&watch, plan);
+    run_tool_async (&CALL (plan, 0), plan->limits.timeout_ms, watch.cancellable,
+                    on_tool_over, &watch);
+    require_returned_at_once (&watch, "run_tool_async");
+    require_report (&watch);
+  }
+}
+
+/* A test that only runs what it was given. */
+#define TOOLS_TEST(name)                                                                 \
+  START_TEST (name)                                                                      \
+  {                                                                                      \
+    run_given_tools ();                                                                  \
+  }                                                                                      \
+  END_TEST
+#define BATCH_TEST(name)                                                                 \
+  START_TEST (name)                                                                      \
+  {                                                                                      \
+    run_given_batch ();                                                                  \
+  }                                                                                      \
+  END_TEST
+
+/* ---- run_tool_async() ---- */
+
+TOOLS_TEST (tool_answers)
+TOOLS_TEST (tool_answers_at_length)
+TOOLS_TEST (tool_fails)
+TOOLS_TEST (tool_cannot_start)
+TOOLS_TEST (tool_times_out)
+TOOLS_TEST (tool_is_cancelled)
+
+/* ---- call_tools_async() ---- */
+
+BATCH_TEST (calls_in_their_order)
+BATCH_TEST (calls_none)
+BATCH_TEST (calls_one_fails)
+BATCH_TEST (calls_some_cannot_start)
+BATCH_TEST (calls_one_hangs)
+BATCH_TEST (calls_limited)
+BATCH_TEST (calls_one_at_a_time)
+BATCH_TEST (calls_without_limit)
+BATCH_TEST (calls_wait_without_timing_out)
+BATCH_TEST (calls_cancelled)
+BATCH_TEST (calls_cancelled_before)
+BATCH_TEST (calls_are_printed)
+BATCH_TEST (random_batch_1)
+BATCH_TEST (random_batch_2)
+BATCH_TEST (random_batch_3)
+BATCH_TEST (random_batch_4)
+BATCH_TEST (random_batch_5)
+BATCH_TEST (random_batch_6)
+
+/* The caller cancels when all is over, which must not touch what is gone. */
+START_TEST (calls_cancelled_after)
+{
+  Watch watch = { 0 };
+  Plan *plan = given_plan (0);
+
+  start_batch (&watch, plan);
+  require_report (&watch);
+  contract_run_for (plan->cancel_ms / 1000.0);
+}
+END_TEST
+
+/* The caller frees the calls, and the limits, as soon as it can. */
+START_TEST (calls_are_freed_by_the_caller)
+{
+  Watch watch = { 0 };
+  Plan *plan = given_plan (0);
+  guint n_calls = plan->calls->len;
+  ToolCall *passed = tool_calls_copy ((const ToolCall *) plan->calls->data, n_calls);
+  CallLimits *limits = g_memdup2 (&plan->limits, sizeof *limits);
+
+  watch_begin (&watch, plan);
+  call_tools_async (passed, n_calls, limits, NULL, on_batch_over, &watch);
+  require_returned_at_once (&watch, "call_tools_async");
+  tool_calls_free (passed, n_calls);
+  g_free (limits);
+  require_report (&watch);
+}
+END_TEST
+
+START_TEST (batches_in_flight)
+{
+  Watch first = { 0 };
+  Watch second = { 0 };
+
+  start_batch (&first, given_plan (0));
+  contract_run_for (0.05);
+  start_batch (&second, given_plan (1));
+  contract_run_until (&first.done, PATIENCE_S);
+  contract_run_until (&second.done, PATIENCE_S);
+  require_report (&first);
+  require_report (&second);
+}
+END_TEST
+
+static gboolean
+start_second_batch (gpointer watch)
+{
+  start_batch (watch, given_plan (1));
+  return G_SOURCE_REMOVE;
+}
+
+START_TEST (batch_from_a_callback)
+{
+  Watch second = { .plan = given_plan (1) };
+  Watch first = { .then = start_second_batch, .then_data = &second };
+
+  start_batch (&first, given_plan (0));
+  contract_run_until (&first.done, PATIENCE_S);
+  contract_run_until (&second.done, PATIENCE_S);
+  require_report (&first);
+  require_report (&second);
+}
+END_TEST
+
+/* ---- The loop stays free, one thread is enough, the heap stays the same ---- */
+
+/* GSubprocess has a thread of its own, "gmain", to reap processes: that one is GLib's. */
+static guint
+count_own_threads (void)
+{
+  g_autoptr (GDir) tasks = g_dir_open ("/proc/self/task", 0, NULL);
+  guint n_threads = 0;
+  const char *task;
+
+  while (tasks != NULL && (task = g_dir_read_name (tasks)) != NULL) {
+    g_autofree char *path = g_build_filename ("/proc/self/task", task, "comm", NULL);
+    g_autofree char *name = NULL;
+
+    if (g_file_get_contents (path, &name, NULL, NULL))
+      n_threads += strcmp (g_strchomp (name), "gmain") != 0;
+  }
+  return n_threads;
+}
+
+static gboolean
+on_look_at_threads (gpointer user_data)
+{
+  guint *most = user_data;
+
+  *most = MAX (*most, count_own_threads ());
+  return G_SOURCE_CONTINUE;
+}
+
+START_TEST (loop_stays_responsive)
+{
+  Watch watch = { 0 };
+  guint n_threads = count_own_threads ();
+  guint most_threads = n_threads;
+  guint look = g_timeout_add (50, on_look_at_threads, &most_threads);
+  double late_s;
+
+  contract_heartbeat_start ();
+  start_batch (&watch, given_plan (0));
+  contract_run_until (&watch.done, PATIENCE_S);
+  late_s = contract_heartbeat_stop ();
+  g_source_remove (look);
+
+  contract_require (late_s * 1000 <= EXACT_MS, "blocks-the-loop",
+                    "a tick that was due every 0.1 s on the same loop came %.3f s late",
+                    late_s);
+  contract_require (most_threads == n_threads, "uses-threads",
+                    "%u threads were started beside the one that runs the loop",
+                    most_threads - n_threads);
+  require_report (&watch);
+}
+END_TEST
+
+static void
+on_forget (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  GPtrArray *results = call_tools_finish (result, NULL);
+
+  if (results != NULL)
+    g_ptr_array_unref (results);
+  *(gboolean *) user_data = TRUE;
+}
+
+static void
+run_and_forget (const Plan *plan)
+{
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  gboolean done = FALSE;
+
+  if (plan->cancel_ms >= 0)
+    g_timeout_add ((guint) plan->cancel_ms, on_cancel_time, cancellable);
+  call_tools_async ((const ToolCall *) plan->calls->data, plan->calls->len, &plan->limits,
+                    cancellable, on_forget, &done);
+  contract_run_until (&done, PATIENCE_S);
+  contract_require (done, "never-quits", "the callback was not called");
+  contract_run_for (1); /* The loop has waited once more: all must be freed by now. */
+}
+
+enum { N_WARM_UPS = 2, N_ROUNDS = 4 };
+
+START_TEST (batches_leave_nothing_behind)
+{
+  gsize before = 0;
+  gsize after;
+
+  for (guint i = 0; i < N_WARM_UPS + N_ROUNDS; i++) {
+    if (i == N_WARM_UPS)
+      before = contract_heap_in_use ();
+    run_and_forget (given_plan (0));
+    run_and_forget (given_plan (1));
+  }
+  after = contract_heap_in_use ();
+  plan_remove_journal (given_plan (0));
+  plan_remove_journal (given_plan (1));
+
+  contract_require (after < before + N_ROUNDS, "memory-leak",
+                    "%d batches left %zu bytes of heap behind, %zu for each",
+                    2 * N_ROUNDS, after - before, (after - before) / (2 * N_ROUNDS));
+}
+END_TEST
+
+void
+add_contract_tests (Suite *suite)
+{
+  contract_add (suite, tool_answers);
+  contract_add (suite, tool_answers_at_length);
+  contract_add (suite, tool_fails);
+  contract_add (suite, tool_cannot_start);
+  contract_add (suite, tool_times_out);
+  contract_add (suite, tool_is_cancelled);
+  contract_add (suite, calls_in_their_order);
+  contract_add (suite, calls_none);
+  contract_add (suite, calls_one_fails);
+  contract_add (suite, calls_some_cannot_start);
+  contract_add (suite, calls_one_hangs);
+  contract_add (suite, calls_limited);
+  contract_add (suite, calls_one_at_a_time);
+  contract_add (suite, calls_without_limit);
+  contract_add (suite, calls_wait_without_timing_out);
+  contract_add (suite, calls_cancelled);
+  contract_add (suite, calls_cancelled_before);
+  contract_add (suite, calls_cancelled_after);
+  contract_add (suite, calls_are_freed_by_the_caller);
+  contract_add (suite, batches_in_flight);
+  contract_add (suite, batch_from_a_callback);
+  contract_add (suite, calls_are_printed);
+  contract_add (suite, loop_stays_responsive);
+  contract_add (suite, batches_leave_nothing_behind);
+  contract_add (suite, random_batch_1);
+  contract_add (suite, random_batch_2);
+  contract_add (suite, random_batch_3);
+  contract_add (suite, random_batch_4);
+  contract_add (suite, random_batch_5);
+  contract_add (suite, random_batch_6);
+}

@@ -1,0 +1,343 @@
+"""The tool calls that the contract tests of module 0.6 are given, and their oracle.
+
+The oracle computes the start, end and status of each call exactly, from how long its tool
+works, what it does then, the limits, and when the caller cancels.  It also computes when
+the calls would start if a well-known mistake were made, so that a test can name it.
+
+Latencies, failures, limits and cancellation times are new in each grade.  `scenarios` is
+called by `grader/observe.py`; each `test` is a test of check_tool_calls.c, whose
+given_plans() reads what describe() writes.  All times are in milliseconds.
+"""
+
+import heapq
+import json
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from grader.records import Scenario
+
+NEVER = -1  # a call that never started
+APART_MS = 10  # events closer than this may come in either order, so no scenario has them
+RANDOM_TESTS = 6
+
+
+# ---- What is asked for ------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Call:
+    """One tool call.  `deed` is for the tool sim: see tools/sim.c."""
+
+    deed: str
+    after_ms: int = 0
+    say: str = ""
+    name: str = "sim"
+    arguments: str = ""  # for other tools than sim
+
+    @property
+    def runs_ms(self) -> float:
+        """How long the tool works if nobody stops it."""
+        return float("inf") if self.deed == "hang" else self.after_ms
+
+    @property
+    def status(self) -> str:
+        """What becomes of it if nobody stops it."""
+        return "succeeded" if self.deed in ("answer", "stubborn", "huge") else "failed"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One batch of calls, and how the caller treats it."""
+
+    calls: tuple[Call, ...]
+    max_parallel: int = 0
+    timeout_ms: int = 0
+    cancel_ms: int | None = None
+
+
+# ---- The oracle -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What becomes of one call, and when.  `start_ms` is NEVER for one that never ran."""
+
+    start_ms: int
+    end_ms: int
+    status: str
+
+
+def run_alone(call: Call, start_ms: int, plan: Plan) -> Outcome:
+    """What becomes of a call whose turn comes at `start_ms`."""
+    cancel_ms = float("inf") if plan.cancel_ms is None else plan.cancel_ms
+    timeout_ms = plan.timeout_ms or float("inf")
+    if start_ms >= cancel_ms:
+        return Outcome(NEVER, start_ms, "cancelled")
+    endings = [
+        (start_ms + call.runs_ms, call.status),
+        (start_ms + timeout_ms, "timed-out"),
+        (cancel_ms, "cancelled"),
+    ]
+    end_ms, status = min(endings, key=lambda ending: ending[0])
+    if end_ms == float("inf"):
+        raise ValueError(f"{call} never ends")
+    return Outcome(start_ms, int(end_ms), status)
+
+
+def oracle(plan: Plan) -> list[Outcome]:
+    """What becomes of each call: it starts as soon as there is room, in the calls' order."""
+    outcomes: list[Outcome] = []
+    running: list[int] = []  # the ends of those that run: a heap
+    now_ms = 0
+    for call in plan.calls:
+        if plan.max_parallel and len(running) == plan.max_parallel:
+            now_ms = max(now_ms, heapq.heappop(running))
+        outcomes.append(run_alone(call, now_ms, plan))
+        heapq.heappush(running, outcomes[-1].end_ms)
+    return outcomes
+
+
+def in_waves(plan: Plan) -> list[Outcome]:
+    """The mistake: nothing starts before all that run have ended."""
+    size = plan.max_parallel or len(plan.calls) or 1
+    outcomes: list[Outcome] = []
+    now_ms = 0
+    for first in range(0, len(plan.calls), size):
+        wave = [run_alone(call, now_ms, plan) for call in plan.calls[first : first + size]]
+        outcomes += wave
+        now_ms = max(outcome.end_ms for outcome in wave)
+    return outcomes
+
+
+def starts(outcomes: Sequence[Outcome]) -> list[int]:
+    """When each call starts."""
+    return [outcome.start_ms for outcome in outcomes]
+
+
+def mistaken_starts(plan: Plan) -> list[tuple[str, list[int]]]:
+    """When the calls would start if a well-known mistake were made: (diagnosis, starts)."""
+    limit = plan.max_parallel
+    mistakes = [("sequential", oracle(replace(plan, max_parallel=1)))]
+    if limit > 0:
+        mistakes.append(("limit-off-by-one", oracle(replace(plan, max_parallel=limit + 1))))
+        mistakes.append(("limit-ignored", oracle(replace(plan, max_parallel=0))))
+        mistakes.append(("waves", in_waves(plan)))
+    if limit > 1:
+        mistakes.insert(1, ("limit-off-by-one", oracle(replace(plan, max_parallel=limit - 1))))
+    right = starts(oracle(plan))
+    return [(id_, starts(wrong)) for id_, wrong in mistakes if starts(wrong) != right]
+
+
+def is_clear(plan: Plan) -> bool:
+    """No two events are so close that their order would be a matter of taste."""
+    outcomes = oracle(plan)
+    ends = sorted(outcome.end_ms for outcome in outcomes if outcome.status != "cancelled")
+    if any(later - earlier < APART_MS for earlier, later in pairwise(ends)):
+        return False
+    moments = [outcome.end_ms for outcome in outcomes if outcome.status != "cancelled"]
+    if plan.cancel_ms is not None:
+        if any(abs(moment - plan.cancel_ms) < APART_MS for moment in (0, *moments)):
+            return False
+    return all(abs(call.runs_ms - plan.timeout_ms) >= APART_MS for call in plan.calls)
+
+
+# ---- In the form that check_tool_calls.c reads -------------------------------------------
+
+
+def arguments(call: Call, tag: int) -> str:
+    """JSON for the tool; the test puts the path of its journal in the place of @."""
+    if call.name != "sim":
+        return call.arguments
+    return json.dumps(
+        {"journal": "@", "tag": tag, "after_ms": call.after_ms, "do": call.deed, "say": call.say}
+    )
+
+
+def describe(plan: Plan) -> tuple[str, ...]:
+    """The plan and what the oracle says of it, as lines for the test."""
+    lines = [f"plan {plan.max_parallel} {plan.timeout_ms}"]
+    if plan.cancel_ms is not None:
+        lines.append(f"cancel {plan.cancel_ms}")
+    for tag, (call, outcome) in enumerate(zip(plan.calls, oracle(plan), strict=True)):
+        lines.append(f"call {call.name}")
+        lines.append(f"arguments {arguments(call, tag)}")
+        lines.append(f"expect {outcome.start_ms} {outcome.end_ms} {outcome.status}")
+        if outcome.status == "succeeded" and call.deed != "huge":
+            lines.append(f"text {call.say}")
+    for diagnosis, wrong in mistaken_starts(plan):
+        lines.append(f"mistake {diagnosis} {' '.join(map(str, wrong))}")
+    return tuple(lines)
+
+
+def printed(plan: Plan) -> tuple[tuple[float, str], ...]:
+    """What the batch prints, and when, in seconds; the calls' ids are c0, c1, ..."""
+    lines: list[tuple[float, int, str]] = []
+    for i, (call, outcome) in enumerate(zip(plan.calls, oracle(plan), strict=True)):
+        word = outcome.status.replace("-", " ")
+        lines.append((outcome.end_ms / 1000, 0, f"[c{i}] {call.name} {word}"))
+        if outcome.start_ms != NEVER:
+            lines.append((outcome.start_ms / 1000, 1, f"[c{i}] {call.name} starting..."))
+    return tuple((at_s, text) for at_s, _, text in sorted(lines, key=lambda line: line[:2]))
+
+
+def scenario(test: str, *plans: Plan) -> Scenario:
+    """One test with its plans."""
+    return Scenario(test, tuple(line for plan in plans for line in describe(plan)))
+
+
+# ---- Calls ------------------------------------------------------------------------------
+
+
+UNKNOWN = Call("", name="teleport", arguments='{"to": "Oslo"}')
+OUTSIDE = Call("", name="../tools/sim", arguments="{}")  # names come from the model
+MALFORMED = Call("", name="calculator", arguments='{"expression": "6 *')
+NO_OBJECT = Call("", name="calculator", arguments='["6 * 7"]')
+
+
+def working(rng: random.Random, after_ms: int, deed: str = "answer") -> Call:
+    """A call of sim whose answer nobody can have prepared for."""
+    return Call(deed, after_ms, f"{deed} {rng.randrange(16**6):06x}")
+
+
+def latencies(rng: random.Random, n: int) -> list[int]:
+    """`n` different latencies from 0.1 to 3 s."""
+    return [10 * tens for tens in rng.sample(range(10, 300), n)]
+
+
+def answers(rng: random.Random, n: int) -> tuple[Call, ...]:
+    """`n` calls that answer, the slowest first."""
+    return tuple(working(rng, ms) for ms in sorted(latencies(rng, n), reverse=True))
+
+
+def random_plan(rng: random.Random) -> Plan:
+    """Any batch: most tools answer, some fail; limits; sometimes the caller cancels."""
+    deeds = ["answer"] * 5 + ["stubborn", "fail", "quit", "garbage", "crash"]
+    calls = [working(rng, ms, rng.choice(deeds)) for ms in latencies(rng, rng.randint(4, 7))]
+    return Plan(
+        tuple(calls),
+        max_parallel=rng.choice([0, 1, 2, 2, 3, 3]),
+        timeout_ms=rng.choice([0, 10 * rng.randrange(60, 250)]),
+        cancel_ms=rng.choice([None, None, 10 * rng.randrange(20, 300) + 5]),
+    )
+
+
+def limited_plan(rng: random.Random) -> Plan:
+    """More calls than may run at once; every mistake with the limit shows."""
+    return Plan(tuple(working(rng, ms) for ms in latencies(rng, 7)), max_parallel=3)
+
+
+def queued_time_out_plan(rng: random.Random) -> Plan:
+    """Calls that wait for their turn for longer than the time limit, and one that hangs."""
+    calls = [working(rng, 10 * rng.randrange(60, 90)) for _ in range(5)]
+    calls[rng.randrange(1, 4)] = working(rng, 0, "hang")
+    return Plan(tuple(calls), max_parallel=2, timeout_ms=1000)
+
+
+def cancelled_plan(rng: random.Random) -> Plan:
+    """One call has ended, two run, and two wait when the caller cancels."""
+    calls = [working(rng, ms, "stubborn") for ms in (300, 2000, 2500, 400, 500)]
+    return Plan(tuple(calls), max_parallel=2, cancel_ms=rng.randrange(500, 1500))
+
+
+def shows_all_mistakes(plan: Plan) -> bool:
+    """Each well-known mistake makes the calls start at times of its own."""
+    wrong = [tuple(times) for _, times in mistaken_starts(plan)]
+    return is_clear(plan) and len(wrong) == 5 and len(set(wrong)) == 5
+
+
+def first(
+    rng: random.Random,
+    make: Callable[[random.Random], Plan],
+    good: Callable[[Plan], bool] = is_clear,
+) -> Plan:
+    """The first of the plans that `make` makes that is good."""
+    return next(plan for plan in (make(rng) for _ in range(1000)) if good(plan))
+
+
+# ---- The scenarios ----------------------------------------------------------------------
+
+
+def scenarios(rng: random.Random) -> list[Scenario]:
+    """One scenario for each test, in the order of the tests."""
+    return (
+        run_tool_scenarios(rng)
+        + call_tools_scenarios(rng)
+        + cancel_scenarios(rng)
+        + manners_scenarios(rng)
+        + [
+            scenario(f"random_batch_{i}", first(rng, random_plan))
+            for i in range(1, RANDOM_TESTS + 1)
+        ]
+    )
+
+
+def run_tool_scenarios(rng: random.Random) -> list[Scenario]:
+    """run_tool_async on its own: the calls of a plan one by one, each as if alone."""
+
+    def alone(
+        test: str, *calls: Call, timeout_ms: int = 0, cancel_ms: int | None = None
+    ) -> Scenario:
+        plans = [Plan((call,), timeout_ms=timeout_ms, cancel_ms=cancel_ms) for call in calls]
+        return scenario(test, *plans)
+
+    some_ms = rng.randrange(100, 900)
+    failures = [working(rng, some_ms, deed) for deed in ("fail", "quit", "garbage", "crash")]
+    return [
+        alone("tool_answers", working(rng, some_ms), working(rng, 0)),
+        alone("tool_answers_at_length", working(rng, some_ms, "huge")),
+        alone("tool_fails", *failures),
+        alone("tool_cannot_start", UNKNOWN, OUTSIDE, MALFORMED, NO_OBJECT),
+        alone(
+            "tool_times_out",
+            working(rng, 0, "hang"),
+            working(rng, 1500, "stubborn"),
+            working(rng, some_ms),
+            timeout_ms=1000,
+        ),
+        alone("tool_is_cancelled", working(rng, 0, "hang"), working(rng, 2000), cancel_ms=some_ms),
+    ]
+
+
+def call_tools_scenarios(rng: random.Random) -> list[Scenario]:
+    """call_tools_async: order, failures, limits, time limits."""
+    one_fails = list(answers(rng, 4))
+    one_fails.insert(2, working(rng, 50, "fail"))
+    one_hangs = [*answers(rng, 2), working(rng, 0, "hang")]
+    return [
+        scenario("calls_in_their_order", Plan(answers(rng, 5))),
+        scenario("calls_none", Plan(())),
+        scenario("calls_one_fails", Plan(tuple(one_fails))),
+        scenario("calls_some_cannot_start", Plan((UNKNOWN, *answers(rng, 2), MALFORMED), 2)),
+        scenario("calls_one_hangs", Plan(tuple(one_hangs), timeout_ms=4000)),
+        scenario("calls_limited", first(rng, limited_plan, shows_all_mistakes)),
+        scenario("calls_one_at_a_time", Plan(answers(rng, 3), max_parallel=1)),
+        scenario("calls_without_limit", Plan(answers(rng, 8))),
+        scenario("calls_wait_without_timing_out", first(rng, queued_time_out_plan)),
+    ]
+
+
+def cancel_scenarios(rng: random.Random) -> list[Scenario]:
+    """call_tools_async with a caller who cancels: under way, before, and after the end."""
+    return [
+        scenario("calls_cancelled", first(rng, cancelled_plan)),
+        scenario("calls_cancelled_before", Plan(answers(rng, 3), max_parallel=2, cancel_ms=0)),
+        scenario("calls_cancelled_after", Plan(answers(rng, 2), cancel_ms=5000)),
+    ]
+
+
+def manners_scenarios(rng: random.Random) -> list[Scenario]:
+    """Calls that go away, several batches, a loop that stays free, a heap that stays the same."""
+    reused = Plan(answers(rng, 4), max_parallel=2)
+    mixed = (working(rng, 200), UNKNOWN, working(rng, 0, "hang"), working(rng, 100, "fail"))
+    heap = Plan((*mixed, working(rng, 100)), max_parallel=2, timeout_ms=500)
+    printing = first(rng, limited_plan)
+    return [
+        scenario("calls_are_freed_by_the_caller", reused),
+        scenario("batches_in_flight", Plan(answers(rng, 3), 2), Plan(answers(rng, 3), 1)),
+        scenario("batch_from_a_callback", Plan(answers(rng, 2)), Plan(answers(rng, 2))),
+        replace(scenario("calls_are_printed", printing), expected=printed(printing)),
+        scenario("loop_stays_responsive", Plan(answers(rng, 3))),
+        scenario("batches_leave_nothing_behind", heap, replace(heap, cancel_ms=300)),
+    ]
