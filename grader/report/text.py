@@ -11,7 +11,7 @@ report is drawn in ASCII.
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console, RenderableType
@@ -87,16 +87,20 @@ def render(
         next_module: the id to offer after full marks; "" when the course is done.
     """
     page = Page(result, UNICODE if unicode else ASCII, width, next_module)
-    console = _console(width, colour)
-    with console.capture() as capture:
-        for part in _parts(page):
-            console.print(part)
+    return drawn(console(width, colour), _parts(page), unicode)
+
+
+def drawn(canvas: Console, parts: Sequence[RenderableType], unicode: bool) -> str:
+    """The parts, one under the other, as text that ends in a newline."""
+    with canvas.capture() as capture:
+        for part in parts:
+            canvas.print(part)
     lines = [line.rstrip() for line in capture.get().splitlines()]
     text = "\n".join(lines).strip("\n") + "\n"
     return text if unicode else _ascii(text)
 
 
-def _console(width: int, colour: bool) -> Console:
+def console(width: int, colour: bool) -> Console:
     """A canvas that takes nothing from the environment, so that a report is a function."""
     return Console(
         file=io.StringIO(),
