@@ -121,6 +121,8 @@ def _why_time_differs(evidence: Evidence, run: Run, total_s: float) -> Finding:
 
 def _explain_times(evidence: Evidence, run: Run, words: str) -> Finding:
     """Why lines came at other times than they were due."""
+    if evidence.virtual and blocking_waits(evidence.virtual.waits):
+        return Finding("wrong-elapsed", words)  # the check "responsive" tells more
     lines = console.seen_lines(run.stdout)
     timeline = evidence.submission.module.console
     starts = [
@@ -128,16 +130,12 @@ def _explain_times(evidence: Evidence, run: Run, words: str) -> Finding:
         for line in lines
         if any(due.edge == "start" and due.text == line.text for due in timeline.lines)
     ]
-    if starts and max(starts) - min(starts) > 0.2 and not _blocked(evidence):
+    if starts and max(starts) - min(starts) > 0.2:
         late = f"the last experiment was started {max(starts):.1f} s after the program"
         return Finding("sequential", f"{words}; {late}")
     if factor := _common_factor(evidence, lines):
         return Finding("wrong-unit", f"{words}; everything came at {factor:g} times its time")
     return Finding("wrong-elapsed", words)
-
-
-def _blocked(evidence: Evidence) -> bool:
-    return evidence.virtual is not None and bool(blocking_waits(evidence.virtual.waits))
 
 
 def _common_factor(evidence: Evidence, lines: list[OutputLine]) -> float:

@@ -1,0 +1,269 @@
+"""The judge on recorded evidence: each hop is tested without running anything."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from evidence import RIGHT, evidence, lines, passed_tests, run, wait
+from grader.judge import judge
+from grader.records import CheckResult, Exit, GradeResult, Scenario, Site, Spin, Started
+
+
+def check(result: GradeResult, id_: str) -> CheckResult:
+    """One check of a verdict."""
+    return next(one for one in result.checks if one.id == id_)
+
+
+def first(result: GradeResult) -> str:
+    """The root cause, "" if there is none."""
+    return result.diagnoses[0].id if result.diagnoses else ""
+
+
+def both_runs(timeline: list[tuple[float, str]], **changes: object) -> GradeResult:
+    """The verdict when both clocks saw the same."""
+    seen = run(timeline, **changes)
+    return judge(evidence(wall=replace(seen, clock="wall"), virtual=seen, sanitized=seen))
+
+
+def test_a_right_program_gets_full_marks() -> None:
+    """Nothing to complain about: 100 of 100, no diagnosis, three bars."""
+    result = judge(evidence())
+    assert (result.verdict, result.score, result.max_score) == ("pass", 100, 100)
+    assert result.diagnoses == ()
+    assert [(bar.name, bar.start_s, bar.end_s) for bar in result.timeline] == [
+        ("exp_small", 0.0, 1.0),
+        ("exp_medium", 0.0, 2.0),
+        ("exp_large", 0.0, 3.0),
+    ]
+
+
+def test_starting_lines_may_come_in_any_order() -> None:
+    """The order of the starting lines is not graded."""
+    timeline = [RIGHT[2], RIGHT[0], RIGHT[1], *RIGHT[3:]]
+    assert both_runs(timeline).verdict == "pass"
+
+
+def test_white_space_at_the_end_is_forgiven() -> None:
+    """Trailing blanks, carriage returns and empty last lines cost nothing."""
+    timeline = [(time_s, text + " \r") for time_s, text in RIGHT] + [(3.0, "")]
+    assert both_runs(timeline).verdict == "pass"
+
+
+def test_coarse_timers_are_fine() -> None:
+    """g_timeout_add_seconds may come up to 0.75 s late, and a little early in total."""
+    late = [(time_s + 0.7 * (time_s > 0), text) for time_s, text in RIGHT]
+    assert both_runs(late).verdict == "pass"
+
+
+def test_nothing_printed_is_a_todo() -> None:
+    """The untouched skeleton: it says so, and earns nothing."""
+    tests = tuple(replace(test, status="fail", diagnosis="never-quits") for test in passed_tests())
+    seen = run([])
+    result = judge(evidence(wall=seen, virtual=seen, sanitized=seen, tests=tests))
+    assert (first(result), result.score) == ("todo-left", 0)
+    assert all(one.status != "pass" for one in result.checks if one.max_points)
+
+
+def test_one_after_another_is_named() -> None:
+    """6 s instead of 3 s, because each is started when the one before has finished."""
+    timeline = [
+        (0.0, RIGHT[0][1]),
+        (1.0, RIGHT[3][1]),
+        (1.0, RIGHT[1][1]),
+        (3.0, RIGHT[4][1]),
+        (3.0, RIGHT[2][1]),
+        (6.0, RIGHT[5][1]),
+        (6.0, RIGHT[6][1]),
+    ]
+    result = both_runs(timeline)
+    assert first(result) == "sequential"
+    assert "6.000 s" in check(result, "elapsed").message
+
+
+def test_a_blocking_call_is_named_with_its_line() -> None:
+    """The trace knows which line stood still, for how long, and by which call."""
+    seen = run(waits=(wait(14, 1.0, 3.0),))
+    result = judge(evidence(virtual=seen))
+    assert first(result) == "blocks-the-loop"
+    expected = "line 14 (on_timer) blocks the main loop for 2.000 s with g_usleep"
+    assert check(result, "responsive").message == expected
+    assert result.diagnoses[0].lines == (14,)
+
+
+def test_the_loop_itself_may_wait() -> None:
+    """The main loop's own poll blocks nobody."""
+    own = wait(90, 0.0, 3.0, by_loop=True, in_dispatch=False, site=Site("main", 90))
+    assert judge(evidence(virtual=run(waits=(own,)))).verdict == "pass"
+
+
+def test_milliseconds_for_seconds_is_named() -> None:
+    """Every line comes at a thousandth of its time."""
+    timeline = [(time_s / 1000, text) for time_s, text in RIGHT]
+    assert first(both_runs(timeline)) == "wrong-unit"
+
+
+@pytest.mark.parametrize("kind", ["thread", "process"])
+def test_threads_and_children_are_named(kind: str) -> None:
+    """One thread does it all, even if the output is right."""
+    started = Started(0.0, kind, 0, Site("run_experiment", 20))  # type: ignore[arg-type]
+    result = judge(evidence(virtual=run(started=(started,))))
+    assert first(result) == "uses-threads"
+    assert check(result, "one-thread").points == 0
+
+
+def test_spinning_is_named() -> None:
+    """Asking the clock over and over burns the processor."""
+    spin = Spin(0.0, 3.0, "clock_gettime", 90000, 0, Site("main", 70))
+    assert first(judge(evidence(virtual=run(spins=(spin,))))) == "busy-wait"
+
+
+def test_processor_time_is_seen_on_the_wall_clock() -> None:
+    """A loop that asks nobody shows in the processor time alone."""
+    assert first(judge(evidence(wall=run(clock="wall", cpu_s=2.9)))) == "busy-wait"
+
+
+def test_no_finish_means_the_loop_never_ran() -> None:
+    """All started, nothing finished, ended at once."""
+    assert first(both_runs(list(RIGHT[:3]))) == "loop-not-run"
+
+
+def test_ending_with_the_first_is_named() -> None:
+    """The program ends when the fastest experiment has finished."""
+    assert first(both_runs(list(RIGHT[:4]))) == "quits-on-first"
+
+
+def test_a_loop_that_never_ends_is_named() -> None:
+    """All lines are right, but the program waits for ever."""
+    result = both_runs(list(RIGHT), exit=Exit(stopped="stuck"))
+    assert first(result) == "never-quits"
+    assert check(result, "exit").status == "fail"
+
+
+def test_an_extra_line_is_shown() -> None:
+    """Debug output belongs on stderr."""
+    result = both_runs([(0.0, "hello"), *RIGHT])
+    assert first(result) == "unexpected-output"
+    assert "'hello'" in check(result, "console").message
+
+
+def test_a_wrong_line_is_shown_beside_the_right_one() -> None:
+    """Expected and seen, in this order."""
+    result = both_runs([*RIGHT[:-1], (3.0, "All done!")])
+    assert first(result) == "output-differs"
+    assert check(result, "console").message.startswith("line 7: expected 'All done: [(")
+    assert "saw 'All done!'" in check(result, "console").message
+
+
+def test_an_exit_status_is_shown() -> None:
+    """Right lines, status 3."""
+    result = both_runs(list(RIGHT), exit=Exit(status=3))
+    assert first(result) == "wrong-exit-status"
+    assert check(result, "exit").message == "expected exit status 0, saw 3"
+
+
+def test_a_crash_has_a_name() -> None:
+    """The signal's name, and when."""
+    result = both_runs(list(RIGHT[:5]), exit=Exit(signal=11))
+    assert first(result) == "crash"
+    assert "SIGSEGV" in check(result, "exit").message
+
+
+def test_glib_criticals_fail_but_debug_output_does_not() -> None:
+    """stderr is free for the student, not for GLib's complaints."""
+    debug = lines([(0.0, "debug: WARNING ** is just my text")])
+    assert judge(evidence(virtual=run(stderr=debug))).verdict == "pass"
+    text = "(program:7): GLib-CRITICAL **: 10:00:00.000: Source ID 3 was not found"
+    result = judge(evidence(virtual=run(stderr=lines([(1.0, text)]))))
+    assert first(result) == "glib-critical"
+
+
+def test_a_leak_is_named_with_its_line() -> None:
+    """LeakSanitizer's report, read."""
+    report = lines(
+        [
+            (3.0, "==7==ERROR: LeakSanitizer: detected memory leaks"),
+            (3.0, "Direct leak of 32 byte(s) in 1 object(s) allocated from:"),
+            (3.0, "    #0 0x7f in malloc (/lib/libasan.so+0x1)"),
+            (3.0, "    #1 0x55 in run_experiment exercises/0.5-gather/experiments.c:31"),
+        ]
+    )
+    result = judge(evidence(sanitized=run(stderr=report)))
+    assert first(result) == "memory-leak"
+    assert result.diagnoses[0].lines == (31,)
+
+
+def test_use_after_free_is_named_with_its_line() -> None:
+    """AddressSanitizer's report, read."""
+    report = lines(
+        [
+            (1.0, "==7==ERROR: AddressSanitizer: heap-use-after-free on address 0x60 at pc 0x55"),
+            (1.0, "    #0 0x55 in on_timer exercises/0.5-gather/experiments.c:23"),
+        ]
+    )
+    result = judge(evidence(sanitized=run(stderr=report)))
+    assert (first(result), result.diagnoses[0].lines) == ("dangling-user-data", (23,))
+
+
+def test_the_oracle_decides_about_a_test_that_says_it_passed() -> None:
+    """What a test printed must be what the oracle expects, at the exact time."""
+    tests = list(passed_tests())
+    scenario = Scenario(tests[0].name, (), ((0.0, "[a] starting..."), (2.0, "[a] finished")))
+    for times, status in (((0.0, 2.0), "pass"), ((0.0, 2.5), "fail")):
+        seen = lines([(times[0], "[a] starting..."), (times[1], "[a] finished")])
+        tests[0] = replace(tests[0], scenario=scenario, stdout=seen)
+        assert check(judge(evidence(tests=tuple(tests))), "experiment").status == status
+
+
+def test_a_test_that_does_not_report_fails() -> None:
+    """exit (0) in student code ends the test; its end never arrives."""
+    tests = list(passed_tests())
+    tests[0] = replace(tests[0], status="fail", message="Early exit with return value 0")
+    result = judge(evidence(tests=tuple(tests)))
+    assert check(result, "experiment").points < check(result, "experiment").max_points
+
+
+def test_a_missing_test_fails() -> None:
+    """The parent knows which tests there are."""
+    result = judge(evidence(tests=passed_tests()[1:]))
+    assert check(result, "experiment").status == "fail"
+
+
+def test_partial_credit_counts_tests() -> None:
+    """One of five tests fails: four fifths of the points."""
+    tests = list(passed_tests())
+    tests[0] = replace(tests[0], status="fail", diagnosis="done-twice", message="twice")
+    assert check(judge(evidence(tests=tuple(tests))), "experiment").points == 8
+
+
+def test_a_compiler_error_is_all_that_is_said() -> None:
+    """Everything else waits until it compiles."""
+    whole = evidence()
+    broken = replace(
+        whole.build,
+        program=None,
+        contract=None,
+        messages="exercises/0.5-gather/experiments.c:12:3: error: expected ';'",
+    )
+    result = judge(replace(whole, build=broken, wall=None, virtual=None, sanitized=None, tests=()))
+    assert (first(result), result.score) == ("does-not-compile", 0)
+    assert result.diagnoses[0].lines == (12,)
+    assert [one.id for one in result.checks if one.status == "fail"] == ["builds"]
+
+
+def test_a_busy_machine_is_no_fail() -> None:
+    """Right on the virtual clock, late on the wall clock, and the machine was measurably late."""
+    late = run([(time_s * 1.4, text) for time_s, text in RIGHT], clock="wall")
+    assert judge(evidence(wall=late, host_late_s=0.5)).verdict == "error"
+    assert judge(evidence(wall=late, host_late_s=0.001)).verdict == "fail"
+
+
+def test_symptoms_follow_from_the_root_cause() -> None:
+    """A wrong total is not a second mistake when a blocking call explains it."""
+    timeline = [(time_s * 2, text) for time_s, text in RIGHT]
+    seen = run(timeline, waits=(wait(14, 0.0, 3.0),))
+    result = judge(evidence(wall=replace(seen, clock="wall"), virtual=seen, sanitized=seen))
+    assert [one.id for one in result.diagnoses] == ["blocks-the-loop"]
+    assert check(result, "elapsed").diagnosis == "blocks-the-loop"
+    assert check(result, "elapsed").message.startswith("follows from")

@@ -1,0 +1,75 @@
+"""Cutting the run of all contract tests into one record a test."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from evidence import lines, run, wait
+from grader.observe import load_scenarios, split_tests
+from grader.records import Scenario, TestRun
+from evidence import GATHER
+
+NONCE = "c0ffee"
+SCENARIOS = (Scenario("one"), Scenario("two"))
+REPORT = [
+    (0.0, "begin one"),
+    (3.001, f"end {NONCE} one"),
+    (3.002, "begin two"),
+    (6.001, f"end {NONCE} two"),
+    (6.002, f"result {NONCE} one pass Passed"),
+    (6.002, f"result {NONCE} two fail done-twice: done was called 2 times, not once"),
+]
+
+
+def split(report: list[tuple[float, str]], **changes: object) -> tuple[TestRun, TestRun]:
+    """The records of the tests "one" and "two"."""
+    stdout = lines([(1.0, "[a] starting..."), (3.0, "[a] finished"), (4.0, "[b] starting...")])
+    whole = replace(run([]), report=lines(report), stdout=stdout, **changes)  # type: ignore[arg-type]
+    one, two = split_tests(whole, SCENARIOS, NONCE)
+    return one, two
+
+
+def test_each_test_gets_its_own_lines_and_times() -> None:
+    """Times count from the whole second on which the test began."""
+    one, two = split(REPORT, waits=(wait(5, 4.5, 5.0),))
+    assert one.stdout == lines([(0.0, "[a] starting..."), (2.0, "[a] finished")])
+    assert two.stdout == lines([(0.0, "[b] starting...")])
+    assert (one.waits, two.waits) == ((), (wait(5, 0.5, 1.0, asked_s=0.5),))
+
+
+def test_results_and_diagnoses_are_read() -> None:
+    """A failed requirement names its diagnosis."""
+    one, two = split(REPORT)
+    assert (one.status, one.diagnosis) == ("pass", "")
+    assert (two.status, two.diagnosis) == ("fail", "done-twice")
+    assert two.message == "done was called 2 times, not once"
+
+
+def test_a_test_without_its_end_does_not_pass() -> None:
+    """Check says pass for exit (0); the end with the nonce never came."""
+    one, _ = split([line for line in REPORT if line[1] != f"end {NONCE} one"])
+    assert one.status == "fail"
+
+
+def test_a_guessed_nonce_counts_for_nothing() -> None:
+    """Printed results are not results."""
+    one, two = split([(time_s, text.replace(NONCE, "guess")) for time_s, text in REPORT])
+    assert (one.status, two.status) == ("missing", "missing")
+
+
+def test_a_killed_parent_leaves_tests_missing() -> None:
+    """No results at all."""
+    one, two = split(REPORT[:3])
+    assert (one.status, two.status) == ("missing", "missing")
+
+
+def test_scenarios_are_new_in_each_grade_and_can_be_repeated() -> None:
+    """The seed decides, and is kept in the record."""
+    assert load_scenarios(GATHER, 1) == load_scenarios(GATHER, 1)
+    assert load_scenarios(GATHER, 1) != load_scenarios(GATHER, 2)
+
+
+def test_every_test_of_a_check_has_a_scenario() -> None:
+    """The parent knows the number and the names of all tests."""
+    named = {name for check in GATHER.checks for name in check.tests}
+    assert named == {scenario.test for scenario in load_scenarios(GATHER, 1)}
