@@ -59,6 +59,19 @@ on_caller_cancelled (GCancellable *caller, gpointer user_data)
 
   g_cancellable_cancel (running->stop);
 }
+
+static void
+arrange_to_stop (RunningTool *running, guint timeout_ms, GCancellable *caller)
+{
+  running->stop = g_cancellable_new ();
+  if (timeout_ms > 0)
+    running->deadline_id = g_timeout_add (timeout_ms, on_deadline, running);
+  if (caller != NULL) {
+    running->caller = g_object_ref (caller);
+    running->caller_id =
+        g_cancellable_connect (caller, G_CALLBACK (on_caller_cancelled), running, NULL);
+  }
+}
 // END SOLUTION 1
 
 // BEGIN SOLUTION 2
@@ -106,35 +119,26 @@ run_tool_async (const ToolCall *call, guint timeout_ms, GCancellable *cancellabl
 {
   // BEGIN SOLUTION 3
   g_autoptr (GTask) task = g_task_new (NULL, cancellable, callback, user_data);
+  RunningTool *running = g_new0 (RunningTool, 1);
   g_autofree char *program = NULL;
-  RunningTool *running;
   GError *error = NULL;
 
+  g_task_set_task_data (task, running, running_tool_free);
   if (g_task_return_error_if_cancelled (task))
     return;
 
   print_start (call);
-  running = g_new0 (RunningTool, 1);
-  g_task_set_task_data (task, running, running_tool_free);
-
   program = find_tool (call, &error);
   if (program != NULL)
     running->process =
         g_subprocess_new (G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDOUT_PIPE,
                           &error, program, NULL);
   if (running->process == NULL) {
-    g_task_return_error (task, error);
+    g_task_return_error (task, error); /* The task calls back from the loop, as always. */
     return;
   }
 
-  running->stop = g_cancellable_new ();
-  if (timeout_ms > 0)
-    running->deadline_id = g_timeout_add (timeout_ms, on_deadline, running);
-  if (cancellable != NULL) {
-    running->caller = g_object_ref (cancellable);
-    running->caller_id = g_cancellable_connect (
-        cancellable, G_CALLBACK (on_caller_cancelled), running, NULL);
-  }
+  arrange_to_stop (running, timeout_ms, cancellable);
   g_subprocess_communicate_utf8_async (running->process, call->arguments, running->stop,
                                        on_answer, g_steal_pointer (&task));
   // END SOLUTION 3
