@@ -17,18 +17,20 @@ import errno
 import os
 import selectors
 import signal
+import socket
 import subprocess
 import termios
 import time
 import tty
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
-from grader.records import Exit, GraderError, OutputLine, Run
+from grader.clock import NS_PER_S, Clock, Sites
+from grader.records import Exit, GraderError, OutputLine, Run, Site
 
 OnLine = Callable[[str, OutputLine], None]  # stream ("stdout", "stderr", "report"), line
 
@@ -37,6 +39,7 @@ LONGEST_LINE_BYTES = 1 << 16
 FLOOD_FACTOR = 16  # how far beyond the output limit a program may go before it is stopped
 POLL_S = 0.05  # how often memory and processor time of the tree are looked at
 TERMINAL_ROWS, TERMINAL_COLUMNS = 24, 80
+CLOCK_FILES = 512  # descriptors for the virtual clock, one per thread
 RUN_MARK = "GRADER_RUN"  # the environment variable that marks the processes of one run
 
 
@@ -207,11 +210,15 @@ def _limited(argv: Sequence[str], limits: Limits, own_user: bool, preload: str) 
     """`argv` behind a shell that sets the limits: the shell is gone when the program starts."""
     blocks = limits.file_bytes // 512
     seconds = int(limits.cpu_s) + 2  # a backstop: the tree as a whole is watched from outside
-    script = f"ulimit -c 0; ulimit -t {seconds}; ulimit -f {blocks}; ulimit -n {limits.open_files};"
+    script = f"ulimit -c 0; ulimit -t {seconds}; ulimit -f {blocks};"
     if own_user:
         script += f"ulimit -p {limits.processes};"
-    if preload:
+    if preload:  # the clock's descriptors are beyond those that the program can have
+        script += f"ulimit -S -n {limits.open_files};"
+        script += f"ulimit -H -n {limits.open_files + CLOCK_FILES} 2>/dev/null;"
         script += 'LD_PRELOAD="$0"; export LD_PRELOAD;'
+    else:
+        script += f"ulimit -n {limits.open_files};"
     return ["/bin/sh", "-c", script + 'exec "$@"', preload or "sh", *argv]
 
 
@@ -329,14 +336,24 @@ class Session:
         elif usage.tasks > self.limits.processes:
             self.stop("process limit")
 
-    def watch(self) -> None:
+    def watch_fd(self, fd: int, on_readable: Callable[[], None]) -> None:
+        self.selector.register(fd, selectors.EVENT_READ, on_readable)
+
+    def forget_fd(self, fd: int) -> None:
+        self.selector.unregister(fd)
+
+    def watch(self, clock: Clock | None = None) -> None:
         """Goes on until the first process has ended."""
         for stream in self.streams:
             self.selector.register(stream.fd, selectors.EVENT_READ, stream)
         self.selector.register(self.tree.pidfd, selectors.EVENT_READ, self.tree)
         end_s = time.monotonic() + self.limits.wall_s
         check_s = time.monotonic() + POLL_S
-        while not self._ended(self.selector.select(max(0.0, check_s - time.monotonic()))):
+        patience_s = POLL_S
+        while not self._ended(self.selector.select(patience_s)):
+            if clock:
+                clock.tick()
+                patience_s = min(POLL_S, clock.patience_s)
             if time.monotonic() >= end_s:
                 self.stop("wall limit")
             if any(stream.flooded for stream in self.streams):
@@ -464,6 +481,123 @@ def run_on_wall_clock(
     finally:
         ended, cpu_s = _end(session, stdin, box)
     return _wall_run(session, ended, cpu_s)
+
+
+def run_on_virtual_clock(
+    command: Command,
+    limits: Limits,
+    *,
+    box: Box,
+    vclock: Path,
+    source_name: str,
+    on_line: OnLine | None = None,
+) -> Run:
+    """Runs `command` with simulated time, as fast as it can compute.
+
+    `vclock` is the preloaded library; `source_name` the file that call sites are looked up
+    in.  Times are virtual, exact to the nanosecond.  When the program evades the clock the
+    run says so in `exactness` and `reason`.  Raises GraderError when it cannot start.
+    """
+    files = _Descriptors(with_terminal=False)
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    mark = uuid.uuid4().hex
+    env = _virtual_env(command.env, files, theirs.fileno()) | {RUN_MARK: mark}
+    argv = _limited(command.argv, limits, box.own_user, preload=str(vclock))
+    spawn = box.wrap(argv, env, command.cwd, (files.their_report, theirs.fileno()))
+    try:
+        tree = Tree(spawn, files.their_stdin, files.their_stdout, files.their_stderr, mark)
+    finally:
+        files.close_theirs()
+        theirs.close()
+    streams = files.readers(limits.output_bytes, on_line)
+    session = Session(tree, limits, streams, lambda: clock.now_s)
+    clock = Clock(ours, int(limits.virtual_s * NS_PER_S), session)
+    stdin = _Stdin(files.stdin, command.stdin, session.selector)
+    try:
+        session.watch(clock)
+    finally:
+        clock.close()
+        ended, cpu_s = _end(session, stdin, box)
+    sources = _Sources(Path(command.argv[0]), source_name)
+    return _virtual_run(session, clock, sources, ended, cpu_s)
+
+
+def _virtual_env(env: Mapping[str, str], files: _Descriptors, channel: int) -> dict[str, str]:
+    """Without what would give g_timeout_add_seconds() a phase, and with what the clock needs."""
+    kept = {k: v for k, v in env.items() if k not in ("DBUS_SESSION_BUS_ADDRESS", "HOSTNAME")}
+    asan = ":".join(filter(None, (kept.get("ASAN_OPTIONS"), "verify_asan_link_order=0")))
+    return kept | {
+        "ASAN_OPTIONS": asan,
+        "REPORT_FD": str(files.their_report),
+        "VCLOCK_FD": str(channel),
+        "VCLOCK_STDIN": str(os.fstat(files.their_stdin).st_ino),
+    }
+
+
+def _virtual_run(
+    session: Session, clock: Clock, sources: _Sources, ended: Exit, cpu_s: float
+) -> Run:
+    run = _wall_run(session, ended, cpu_s)
+    sources.look_up(sites for _, sites in (*clock.waits, *clock.started, *clock.spins))
+    exactness, reason = clock.exactness, clock.reason
+    if not clock.has_reported:
+        exactness, reason = "not measured", "the program did not load the clock"
+    return replace(
+        run,
+        clock="virtual",
+        exactness=exactness,
+        reason=reason,
+        waits=tuple(replace(one, site=sources.site(sites)) for one, sites in clock.waits),
+        started=tuple(replace(one, site=sources.site(sites)) for one, sites in clock.started),
+        spins=tuple(replace(one, site=sources.site(sites)) for one, sites in clock.spins),
+        stops=tuple(clock.stops),
+        loops_alive=clock.loops_alive,
+    )
+
+
+class _Sources:
+    """Turns addresses in a program into lines of the student's file: one look-up for all."""
+
+    def __init__(self, program: Path, source_name: str) -> None:
+        self._program = program
+        self._source_name = Path(source_name).name
+        self._found: dict[int, Site] = {}
+
+    def look_up(self, all_sites: Iterable[Sites]) -> None:
+        addresses = sorted({address for sites in all_sites for address in sites})
+        if not addresses:
+            return
+        # A return address is behind the call: one less is within it.
+        asked = "".join(f"{address - 1:#x}\n" for address in addresses)
+        command = ["addr2line", "--functions", "--inlines", "--addresses", "-e"]
+        try:
+            answer = subprocess.run(
+                [*command, str(self._program)],
+                input=asked,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=10,
+                check=True,
+            )
+        except (OSError, subprocess.SubprocessError):
+            return  # Without line numbers the trace is poorer, not wrong.
+        self._read(answer.stdout.splitlines())
+
+    def _read(self, lines: list[str]) -> None:
+        address = 0
+        names = iter(lines)
+        for line in names:
+            if line.startswith("0x"):
+                address = int(line, 16) + 1
+                continue
+            file, _, number = next(names, "").partition(" ")[0].rpartition(":")
+            if Path(file).name == self._source_name and address not in self._found:
+                self._found[address] = Site(line, int(number) if number.isdigit() else 0)
+
+    def site(self, sites: Sites) -> Site | None:
+        """The innermost one in the student's file."""
+        return next((self._found[address] for address in sites if address in self._found), None)
 
 
 def _wall_run(session: Session, ended: Exit, cpu_s: float) -> Run:

@@ -1,0 +1,638 @@
+"""The virtual clock: who may run, and what time it is.
+
+    execute --Session--> Clock <--one channel per thread--> vclock.so in the program
+
+Time is simulated as discrete events.  Of all threads of all controlled processes exactly one
+runs at a time.  When it would block it says so, with its deadline, and the next one looks
+whether it can go on.  When a whole lap has brought no progress, time jumps to the earliest
+deadline.  All output between two jumps has one time stamp.
+
+The program holds nothing but its ends of the channels: it can ask, and what it asks for are
+its waits.  The time, the trace and the stamps are kept here.  grader/clib/vclock/vclock.h
+says what is covered and has the structures of the messages.
+"""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import os
+import signal
+import socket
+import struct
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, IntEnum, IntFlag
+from pathlib import Path
+from typing import Protocol
+
+from grader.records import Exactness, Spin, Started, Stop, Wait
+
+NS_PER_S = 1_000_000_000
+NEVER = 2**63 - 1
+REQUEST = struct.Struct("<IIqqqIIII10Q32s32s")
+REPLY = struct.Struct("<IIq")
+CREDENTIALS = struct.Struct("3i")
+
+SPIN_FIRST_NS, SPIN_MOST_NS = 20_000, 500_000  # how far one more look at the clock moves it
+SPIN_PROBE_EVERY = 16  # after so many looks of a spinner, the others look again too
+OUTSIDE_TICK_S = 0.01  # how often to look again for what comes from outside
+ASLEEP_S = 0.1  # a runner asleep for so long is in a call that the clock does not know
+COMPUTING_S = 0.2  # of processor time, until other threads of the process may run as well
+ENDING_S = 1.0  # how long the end of a process may lag behind the end of its channels
+SETTLING_S = 0.02  # how long to wait for what a signal does to another process
+HELLO_S = 3.0  # how long a new process may take to report
+MOST_TRACED = 20_000  # waits, so that an endless program does not fill the memory
+
+
+class Kind(IntEnum):
+    HELLO = 1
+    BLOCK = 2
+    SPIN = 3
+    NEW_THREAD = 4
+    NEW_PROCESS = 5
+    GOODBYE = 6
+    INTERRUPTED = 7
+    KILLED = 8
+    NOTE = 9
+    UNCONTROLLED = 10
+    LOOPS = 11
+
+
+class Flag(IntFlag):
+    RETRY = 1
+    BY_LOOP = 2
+    IN_DISPATCH = 4
+    OUTSIDE = 8
+    EXECUTED = 16
+
+
+class Reply(IntEnum):
+    PROBE = 1
+    TIME_IS_UP = 2
+    EXPLAIN = 3
+
+
+class State(Enum):
+    NEW = "created, has not reported yet"
+    WAITS = "waits for its turn"
+    RUNS = "has its turn"
+    OUTSIDE = "goes on outside of our control, in real time"
+
+
+Ancillary = list[tuple[int, int, bytes]]
+Sites = tuple[int, ...]  # return addresses in the first executable, innermost first
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a thread asks or says."""
+
+    kind: Kind
+    flags: int
+    deadline_ns: int
+    asked_ns: int
+    value: int
+    pid: int
+    tid: int
+    loop_depth: int
+    sites: Sites
+    call: str
+    reason: str
+
+    @staticmethod
+    def unpack(data: bytes) -> Request:
+        kind, flags, deadline, asked, value, pid, tid, depth, n, *rest = REQUEST.unpack(data)
+        sites = tuple(rest[: min(n, 10)])
+        call, reason = (text.split(b"\0")[0].decode("ascii", "replace") for text in rest[10:])
+        return Request(
+            Kind(kind), flags, deadline, asked, value, pid, tid, depth, sites, call, reason
+        )
+
+
+@dataclass(eq=False)
+class Process:
+    """One process of the run."""
+
+    index: int
+    pid: int = 0  # as the grader sees it; 0: it has not reported yet
+    local_pid: int = 0  # as the program sees it
+    pidfd: int = -1
+    inode: int = 0  # of its executable
+    parent: Process | None = None
+    age_ns: int = 0  # virtual, without the time in which it had children
+    ended: bool = False
+    ending_since_s: float = 0.0  # real; 0: it is not ending
+    n_threads: int = 0  # that were ever created
+
+
+@dataclass(eq=False)
+class Spinning:
+    """A stretch of looking instead of waiting."""
+
+    start_ns: int
+    request: Request
+    looks: int = 0
+    requests: int = 0
+
+
+@dataclass(eq=False)
+class Thread:
+    """One thread of a process, at its end of a channel."""
+
+    channel: socket.socket
+    process: Process
+    index: int
+    created_s: float  # real
+    state: State = State.NEW
+    request: Request | None = None  # the last one that waits for a reply
+    waiting: Request | None = None  # the first request of the wait that is going on
+    wait_start_ns: int = 0
+    wait_end_ns: int = 0
+    tid: int = 0  # as the program sees it
+    probed: int = 0  # the progress of the run when it last looked
+    interrupted: bool = False
+    explained: int = -1  # the progress of the run when it last explained itself
+    granted_s: float = 0.0  # real
+    granted_cpu_s: float = 0.0
+    asleep_in: str = ""  # the system call that the watchdog saw it in
+    spin: Spinning | None = None
+
+    @property
+    def deadline_ns(self) -> int:
+        return self.request.deadline_ns if self.request else NEVER
+
+
+class Host(Protocol):
+    """What the clock needs of the run that it belongs to (execute.Session)."""
+
+    def drain(self) -> None:
+        """Stamps all that was written up to now."""
+
+    def stop(self, reason: str) -> None:
+        """Ends the run."""
+
+    def watch_fd(self, fd: int, on_readable: Callable[[], None]) -> None:
+        """Calls `on_readable` whenever `fd` can be read."""
+
+    def forget_fd(self, fd: int) -> None:
+        """No longer."""
+
+
+class Clock:
+    """The server.  One thread; all that happens is a call from the run's selector loop."""
+
+    def __init__(self, channel: socket.socket, limit_ns: int, host: Host) -> None:
+        """`channel`: this end of the first thread's.  `limit_ns`: virtual, per process."""
+        self.now_ns = 0
+        self.exactness: Exactness = "exact"
+        self.reason = ""
+        self.waits: list[tuple[Wait, Sites]] = []
+        self.started: list[tuple[Started, Sites]] = []
+        self.spins: list[tuple[Spin, Sites]] = []
+        self.stops: list[Stop] = []
+        self.loops_alive = 0
+        self._limit_ns = limit_ns
+        self._host = host
+        self._processes: list[Process] = []
+        self._threads: list[Thread] = []
+        self._progress = 1  # grows whenever somebody has run
+        self._last = -1  # the place in _threads of who ran last
+        self._runner: Thread | None = None
+        self._settling_until_s = 0.0
+        self._real_s = 0.0  # when time last passed as real time; 0: it is virtual
+        self._outside_waits = False
+        self._add(channel, self._new_process(None))
+
+    @property
+    def now_s(self) -> float:
+        return self.now_ns / NS_PER_S
+
+    @property
+    def patience_s(self) -> float:
+        """When tick() must be called again at the latest, in real seconds."""
+        return OUTSIDE_TICK_S if self._real_s or self._settling_until_s else ASLEEP_S / 2
+
+    @property
+    def has_reported(self) -> bool:
+        """The program has loaded the clock."""
+        return self._processes[0].pid != 0
+
+    def tick(self) -> None:
+        """Real time has passed: is somebody lost, and what has come from outside?"""
+        real_s = time.monotonic()
+        if self._settling_until_s and real_s >= self._settling_until_s:
+            self._settling_until_s = 0.0
+        for process in self._processes:
+            if process.ending_since_s and real_s > process.ending_since_s + ENDING_S:
+                self._bury(process)
+        for thread in self._threads:
+            if thread.state is State.NEW and real_s > thread.created_s + HELLO_S:
+                self._lose(thread, "a child process did not load the clock")
+        if self._runner:
+            self._watch_runner(self._runner, real_s)
+        if self._real_s:
+            self._pass_real_time(real_s)
+        self._schedule()
+
+    def close(self) -> None:
+        """The run is over: what still waits is on record as waiting until now."""
+        for thread in list(self._threads):
+            self._end_wait(thread, self.now_ns)
+            self._end_spin(thread)
+            thread.channel.close()
+        for process in self._processes:
+            if process.pidfd >= 0:
+                os.close(process.pidfd)
+
+    # -- Newcomers and their end
+
+    def _new_process(self, parent: Process | None) -> Process:
+        process = Process(index=len(self._processes), parent=parent)
+        self._processes.append(process)
+        return process
+
+    def _add(self, channel: socket.socket, process: Process) -> None:
+        thread = Thread(channel, process, process.n_threads, time.monotonic())
+        process.n_threads += 1
+        channel.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        channel.setblocking(False)
+        self._threads.append(thread)
+        self._host.watch_fd(channel.fileno(), lambda: self._on_readable(thread))
+
+    def _drop(self, thread: Thread) -> None:
+        """The thread is gone; its process may be, too."""
+        self._end_wait(thread, thread.wait_end_ns)
+        self._end_spin(thread)
+        place = self._threads.index(thread)
+        del self._threads[place]
+        if place <= self._last:
+            self._last -= 1
+        self._host.forget_fd(thread.channel.fileno())
+        thread.channel.close()
+        if self._runner is thread:
+            self._runner = None
+        self._progress += 1
+        process = thread.process
+        if not process.ended and all(other.process is not process for other in self._threads):
+            if process.pidfd < 0:
+                process.ended = True
+            else:
+                process.ending_since_s = time.monotonic()
+
+    def _bury(self, process: Process) -> None:
+        """The process has ended: its parent can wait for it now."""
+        if process.ended:
+            return
+        process.ended = True
+        process.ending_since_s = 0.0
+        self._settling_until_s = 0.0
+        if process.pidfd >= 0:
+            self._host.forget_fd(process.pidfd)
+        for thread in [one for one in self._threads if one.process is process]:
+            self._drop(thread)
+        self._progress += 1
+        self._schedule()
+
+    # -- What the threads say
+
+    def _on_readable(self, thread: Thread) -> None:
+        try:
+            size = socket.CMSG_SPACE(CREDENTIALS.size) + socket.CMSG_SPACE(4)
+            data, ancillary, _, _ = thread.channel.recvmsg(REQUEST.size, size)
+        except BlockingIOError:
+            return
+        except ConnectionResetError:
+            data, ancillary = b"", []
+        self._host.drain()
+        if data:
+            self._take(thread, Request.unpack(data), ancillary)
+        else:
+            self._drop(thread)
+        self._schedule()
+
+    def _take(self, thread: Thread, request: Request, ancillary: Ancillary) -> None:
+        match request.kind:
+            case Kind.HELLO:
+                self._take_hello(thread, request, ancillary)
+            case Kind.BLOCK:
+                self._take_block(thread, request)
+            case Kind.SPIN:
+                self._take_spin(thread, request)
+            case Kind.NEW_THREAD | Kind.NEW_PROCESS:
+                self._take_newcomer(thread, request, ancillary)
+            case Kind.GOODBYE:
+                self._drop(thread)
+            case Kind.INTERRUPTED:
+                thread.interrupted = True
+                self._settling_until_s = 0.0
+            case Kind.KILLED:
+                self._settling_until_s = time.monotonic() + SETTLING_S
+            case Kind.NOTE:
+                self._note(request.call)
+            case Kind.UNCONTROLLED:
+                self._lose(thread, request.call)
+            case Kind.LOOPS:
+                if thread.process.index == 0:
+                    self.loops_alive = request.value
+
+    def _take_hello(self, thread: Thread, request: Request, ancillary: Ancillary) -> None:
+        process = thread.process
+        thread.tid = request.tid
+        if process.pidfd < 0:
+            self._identify(process, request, ancillary)
+        if request.flags & Flag.EXECUTED:
+            process.inode = request.value
+        elif process.parent and not process.inode:
+            process.inode = process.parent.inode
+        thread.channel.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 0)
+        self._release(thread)
+        thread.state, thread.request = State.WAITS, request
+
+    def _identify(self, process: Process, request: Request, ancillary: Ancillary) -> None:
+        for level, kind, data in ancillary:
+            if level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:
+                process.pid = CREDENTIALS.unpack(data[: CREDENTIALS.size])[0]
+        process.local_pid = request.pid
+        with contextlib.suppress(ProcessLookupError):
+            process.pidfd = os.pidfd_open(process.pid)
+            self._host.watch_fd(process.pidfd, lambda: self._bury(process))
+
+    def _take_newcomer(self, thread: Thread, request: Request, ancillary: Ancillary) -> None:
+        fds = array.array("i")
+        for level, kind, data in ancillary:
+            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+                fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
+        if not fds:
+            return
+        is_thread = request.kind is Kind.NEW_THREAD
+        process = thread.process if is_thread else self._new_process(thread.process)
+        self._add(socket.socket(fileno=fds[0]), process)
+        record = Started(
+            time_s=self.now_s,
+            kind="thread" if is_thread else "process",
+            process=thread.process.index,
+            site=None,
+        )
+        self.started.append((record, self._sites(thread, request)))
+
+    def _take_block(self, thread: Thread, request: Request) -> None:
+        retry = bool(request.flags & Flag.RETRY) and thread.waiting is not None
+        self._release(thread, progress=not retry)
+        if not retry:
+            self._end_wait(thread, thread.wait_end_ns)
+            thread.waiting, thread.wait_start_ns = request, self.now_ns
+            self._end_spin(thread)
+        thread.state, thread.request = State.WAITS, request
+        thread.probed = self._progress
+        thread.interrupted = False
+
+    def _take_spin(self, thread: Thread, request: Request) -> None:
+        self._end_wait(thread, thread.wait_end_ns)
+        if thread.spin is None:
+            thread.spin = Spinning(self.now_ns, request)
+        spin = thread.spin
+        spin.looks += request.value
+        spin.requests += 1
+        self._release(thread, progress=spin.requests % SPIN_PROBE_EVERY == 0)
+        step_ns = min(SPIN_MOST_NS, SPIN_FIRST_NS * (1 + spin.requests // SPIN_PROBE_EVERY))
+        self._pass(min(self.now_ns + step_ns, max(self._earliest_ns(), self.now_ns)))
+        thread.state, thread.request = State.WAITS, request
+
+    def _release(self, thread: Thread, progress: bool = True) -> None:
+        """The thread no longer has its turn."""
+        if self._runner is thread:
+            self._runner = None
+        if thread.state is State.OUTSIDE or progress:
+            self._progress += 1
+        thread.asleep_in = ""
+        thread.state = State.OUTSIDE
+
+    def _note(self, reason: str) -> None:
+        if self.exactness == "exact":
+            self.exactness, self.reason = "inexact", reason
+
+    # -- Whose turn it is
+
+    def _schedule(self) -> None:
+        """Gives somebody the turn, unless somebody has it or is still to be heard of."""
+        while self._runner is None and not self._must_wait():
+            thread = self._next()
+            if thread:
+                self._grant(thread, self._reply_for(thread))
+            elif self._real_s or not self._jump():
+                return
+
+    def _must_wait(self) -> bool:
+        return (
+            self._settling_until_s > 0
+            or any(thread.state is State.NEW for thread in self._threads)
+            or any(process.ending_since_s for process in self._processes)
+        )
+
+    def _next(self) -> Thread | None:
+        n = len(self._threads)
+        for step in range(1, n + 1):
+            place = (self._last + step) % n
+            if self._can_go_on(self._threads[place]):
+                self._last = place
+                return self._threads[place]
+        return None
+
+    def _can_go_on(self, thread: Thread) -> bool:
+        if thread.state is not State.WAITS or thread.request is None:
+            return False
+        return (
+            thread.request.kind is not Kind.BLOCK
+            or thread.interrupted
+            or thread.probed < self._progress
+            or thread.request.deadline_ns <= self.now_ns
+        )
+
+    def _reply_for(self, thread: Thread) -> Reply:
+        return Reply.TIME_IS_UP if thread.deadline_ns <= self.now_ns else Reply.PROBE
+
+    def _grant(self, thread: Thread, reply: Reply) -> None:
+        self._runner = thread
+        thread.state = State.RUNS
+        thread.granted_s = time.monotonic()
+        thread.granted_cpu_s = -1.0
+        if reply is not Reply.EXPLAIN:
+            thread.wait_end_ns = self.now_ns
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError, BlockingIOError):
+            thread.channel.send(REPLY.pack(reply, 0, self.now_ns))
+
+    # -- Time passes
+
+    def _earliest_ns(self) -> int:
+        waits = (t.deadline_ns for t in self._threads if t.state is State.WAITS)
+        return min(waits, default=NEVER)
+
+    def _jump(self) -> bool:
+        """Nobody can go on now.  Returns whether there is more to schedule."""
+        if any(thread.state is State.OUTSIDE for thread in self._threads):
+            self._real_s = time.monotonic()
+            return False
+        if not self._threads:
+            return False
+        earliest_ns = self._earliest_ns()
+        if earliest_ns == NEVER:
+            return self._nobody_can_go_on()
+        return self._pass(earliest_ns)
+
+    def _pass(self, until_ns: int) -> bool:
+        """Time goes on, but not beyond the limit of any process."""
+        step_ns = until_ns - self.now_ns
+        busy = {process.parent for process in self._processes if not process.ended}
+        for process in self._processes:
+            if process.ended or process in busy:
+                continue
+            if process.age_ns + step_ns > self._limit_ns:
+                self.now_ns += self._limit_ns - process.age_ns
+                self._stop(process, "virtual limit")
+                return False
+        for process in self._processes:
+            if not process.ended and process not in busy:
+                process.age_ns += step_ns
+        self.now_ns = until_ns
+        return True
+
+    def _nobody_can_go_on(self) -> bool:
+        for thread in self._threads:
+            if thread.explained != self._progress:
+                thread.explained = self._progress
+                self._grant(thread, Reply.EXPLAIN)
+                return False
+        for thread in self._threads:
+            if thread.request and thread.request.flags & Flag.OUTSIDE:
+                self._note(f"it waits for {thread.request.reason}")
+                self._real_s = time.monotonic()
+                return False
+        self._stop(self._threads[-1].process, "stuck")
+        return False
+
+    def _stop(self, process: Process, reason: str) -> None:
+        """Ends the youngest process; if it is the only one, the run."""
+        youngest = max((p for p in self._processes if not p.ended), key=lambda p: p.index)
+        if reason == "stuck":
+            process = youngest
+        self.stops.append(Stop(self.now_s, process.index, reason))
+        if process.index == 0:
+            self._host.stop(reason)
+        elif process.pidfd >= 0:
+            signal.pidfd_send_signal(process.pidfd, signal.SIGKILL)
+        process.ending_since_s = time.monotonic()
+
+    def _pass_real_time(self, real_s: float) -> None:
+        """Somebody outside goes on in real time, and so must the clock."""
+        step_ns = int((real_s - self._real_s) * NS_PER_S)
+        self._real_s = real_s
+        self._pass(min(self.now_ns + step_ns, max(self._earliest_ns(), self.now_ns)))
+        self._progress += 1
+        outside = any(thread.state is State.OUTSIDE for thread in self._threads)
+        waits = any(t.request and t.request.flags & Flag.OUTSIDE for t in self._threads)
+        if not outside and not waits:
+            self._real_s = 0.0
+
+    # -- Who is lost
+
+    def _lose(self, thread: Thread, reason: str) -> None:
+        """From here on the thread runs beside the others, in real time."""
+        self._note(reason)
+        if self._runner is thread:
+            self._runner = None
+        thread.state = State.OUTSIDE
+        self._progress += 1
+
+    def _watch_runner(self, thread: Thread, real_s: float) -> None:
+        if real_s < thread.granted_s + ASLEEP_S or not thread.process.pid:
+            return
+        task = _Task.of(thread.process.pid, thread.process.local_pid, thread.tid)
+        if task is None:
+            return
+        if task.asleep and thread.asleep_in == task.fingerprint:
+            self._lose(thread, f"it sleeps in {task.call}, which the clock does not know")
+        thread.asleep_in = task.fingerprint if task.asleep else ""
+        if thread.granted_cpu_s < 0:
+            thread.granted_cpu_s = task.cpu_s
+        crowd = [other for other in self._threads if other.process is thread.process]
+        if len(crowd) > 1 and task.cpu_s > thread.granted_cpu_s + COMPUTING_S:
+            self._lose(thread, "a thread computes while others wait")
+
+    # -- The trace
+
+    def _sites(self, thread: Thread, request: Request) -> Sites:
+        """Addresses in another executable would say nothing about the student's source."""
+        return request.sites if thread.process.inode == self._processes[0].inode else ()
+
+    def _end_wait(self, thread: Thread, end_ns: int) -> None:
+        request = thread.waiting
+        thread.waiting = None
+        if request is None or len(self.waits) >= MOST_TRACED:
+            return
+        wait = Wait(
+            start_s=thread.wait_start_ns / NS_PER_S,
+            end_s=end_ns / NS_PER_S,
+            call=request.call,
+            asked_s=None if request.asked_ns < 0 else request.asked_ns / NS_PER_S,
+            by_loop=bool(request.flags & Flag.BY_LOOP),
+            in_dispatch=bool(request.flags & Flag.IN_DISPATCH),
+            loop_depth=request.loop_depth,
+            thread=thread.index,
+            process=thread.process.index,
+            site=None,
+        )
+        self.waits.append((wait, self._sites(thread, request)))
+
+    def _end_spin(self, thread: Thread) -> None:
+        spin = thread.spin
+        thread.spin = None
+        if spin is None:
+            return
+        record = Spin(
+            start_s=spin.start_ns / NS_PER_S,
+            end_s=self.now_s,
+            call=spin.request.call,
+            reads=spin.looks,
+            process=thread.process.index,
+            site=None,
+        )
+        self.spins.append((record, self._sites(thread, spin.request)))
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A thread, as the kernel sees it."""
+
+    asleep: bool
+    call: str
+    cpu_s: float
+    fingerprint: str  # the same as long as it has not moved
+
+    @staticmethod
+    def of(pid: int, local_pid: int, local_tid: int) -> _Task | None:
+        """None when it is gone, or not ours to look at."""
+        try:
+            tid = local_tid if pid == local_pid else _global_tid(pid, local_tid)
+            folder = Path(f"/proc/{pid}/task/{tid}")
+            state, *values = (folder / "stat").read_text().rpartition(")")[2].split()
+            number = (folder / "syscall").read_text().split()[0]
+        except (OSError, StopIteration, IndexError):
+            return None
+        cpu_ticks = int(values[10]) + int(values[11])
+        return _Task(
+            asleep=state == "S" and number.isdigit(),
+            call=f"system call {number}",
+            cpu_s=cpu_ticks / os.sysconf("SC_CLK_TCK"),
+            fingerprint=f"{number} {cpu_ticks}",
+        )
+
+
+def _global_tid(pid: int, local_tid: int) -> int:
+    """In a box of its own, the program sees other numbers than the grader."""
+    for folder in Path(f"/proc/{pid}/task").iterdir():
+        for line in (folder / "status").read_text().splitlines():
+            if line.startswith("NSpid:") and int(line.split()[-1]) == local_tid:
+                return int(folder.name)
+    raise StopIteration
