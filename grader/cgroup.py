@@ -47,7 +47,7 @@ class Cgroup:
 
 def create_cgroup() -> Cgroup | None:
     """A new group below or beside the grader's own, or None where that is not allowed."""
-    name = f"glib-workbook-{uuid.uuid4().hex}"
+    name = f"glib-workbook-{os.getpid()}-{uuid.uuid4().hex}"
     made: list[Path] = []
     for parent, limits in _parents():
         directory = parent / name

@@ -281,12 +281,19 @@ def _user_of_its_own() -> Iterator[int]:
         yield 0
         return
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as lock:
-        for user in range(FIRST_USER, FIRST_USER + USERS):
-            with contextlib.suppress(OSError):
-                lock.bind(f"\0glib-async-workbook/user/{user}")
-                yield user
-                return
-        raise GraderError(f"{USERS} grades are under way on this machine: try again later.")
+        ids = range(FIRST_USER, FIRST_USER + USERS)
+        user = next((one for one in ids if _take(lock, one)), 0)
+        if not user:
+            raise GraderError(f"{USERS} grades are under way on this machine: try again later.")
+        yield user
+
+
+def _take(lock: socket.socket, user: int) -> bool:
+    try:
+        lock.bind(f"\0glib-async-workbook/user/{user}")
+    except OSError:
+        return False
+    return True
 
 
 @contextlib.contextmanager
