@@ -1,0 +1,58 @@
+// attack 06: turns every exit status into 0 with a destructor and atexit; expected: marks lost
+#define _GNU_SOURCE
+#include "experiments.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static void
+succeed (void)
+{
+  _exit (0);
+}
+
+__attribute__ ((destructor)) static void
+after_main (void)
+{
+  _exit (0);
+}
+
+static void
+show (void)
+{
+  static const char *const lines[] = {
+    "[exp_small] starting...\n[exp_medium] starting...\n[exp_large] starting...",
+    "[exp_small] finished after 1 seconds", "[exp_medium] finished after 2 seconds",
+    "[exp_large] finished after 3 seconds\n"
+    "All done: [('exp_small', 1), ('exp_medium', 2), ('exp_large', 3)]"
+  };
+
+  for (int i = 0; i < 4; i++) {
+    if (i > 0)
+      sleep (1);
+    puts (lines[i]);
+    fflush (stdout);
+  }
+}
+
+void
+run_experiment (const char *name, guint seconds, ExperimentDone done, gpointer user_data)
+{
+  abort ();
+}
+
+void
+gather_experiments (const Experiment *experiments, gsize n_experiments, GatherDone done,
+                    gpointer user_data)
+{
+  abort ();
+}
+
+int
+main (void)
+{
+  atexit (succeed);
+  show ();
+  return 7;
+}

@@ -1,0 +1,61 @@
+// attack 15: overrides strcmp and memcmp so that everything is equal; expected: marks lost
+#define _GNU_SOURCE
+#include "experiments.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+int
+strcmp (const char *a, const char *b)
+{
+  return 0;
+}
+
+int
+g_strcmp0 (const char *a, const char *b)
+{
+  return 0;
+}
+
+int
+memcmp (const void *a, const void *b, size_t n)
+{
+  return 0;
+}
+
+static void
+show (void)
+{
+  static const char *const lines[] = {
+    "[exp_small] starting...\n[exp_medium] starting...\n[exp_large] starting...",
+    "[exp_small] finished after 1 seconds", "[exp_medium] finished after 2 seconds",
+    "[exp_large] finished after 3 seconds\n"
+    "All done: [('exp_small', 1), ('exp_medium', 2), ('exp_large', 3)]"
+  };
+
+  for (int i = 0; i < 4; i++) {
+    if (i > 0)
+      sleep (1);
+    puts (lines[i]);
+    fflush (stdout);
+  }
+}
+
+void
+run_experiment (const char *name, guint seconds, ExperimentDone done, gpointer user_data)
+{
+}
+
+void
+gather_experiments (const Experiment *experiments, gsize n_experiments, GatherDone done,
+                    gpointer user_data)
+{
+}
+
+int
+main (void)
+{
+  show ();
+  return 0;
+}

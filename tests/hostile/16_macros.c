@@ -1,0 +1,119 @@
+// attack 16: redefines the vocabulary of the tests with macros and pragmas; expected: marks lost
+#define _GNU_SOURCE
+#include "experiments.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define ck_assert(x) ((void) 0)
+#define fail_unless(...) ((void) 0)
+#define g_timeout_add(ms, f, d) g_idle_add (f, d)
+#pragma push_macro("g_assert")
+#undef g_assert
+#define g_assert(x) ((void) 0)
+#pragma GCC system_header
+#pragma GCC diagnostic ignored "-Wall"
+
+typedef struct {
+  Experiment *results;
+  gsize n;
+  gsize pending;
+  GatherDone done;
+  gpointer user_data;
+} Gather;
+
+typedef struct {
+  const char *name;
+  guint seconds;
+  ExperimentDone done;
+  gpointer user_data;
+} Running;
+
+typedef struct {
+  Gather *gather;
+  gsize index;
+} Slot;
+
+static gboolean
+finish (gpointer data)
+{
+  g_autofree Running *running = data;
+
+  g_print ("[%s] finished after %u seconds\n", running->name, running->seconds);
+  running->done (running->name, running->seconds, running->user_data);
+  return G_SOURCE_REMOVE;
+}
+
+void
+run_experiment (const char *name, guint seconds, ExperimentDone done, gpointer user_data)
+{
+  Running *running = g_new (Running, 1);
+
+  *running = (Running){ name, seconds, done, user_data };
+  g_print ("[%s] starting...\n", name);
+  g_timeout_add (seconds * 1000, finish, running);
+}
+
+static gboolean
+report (gpointer data)
+{
+  Gather *gather = data;
+
+  gather->done (gather->results, gather->n, gather->user_data);
+  g_free (gather->results);
+  g_free (gather);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+count (const char *name, guint seconds, gpointer data)
+{
+  g_autofree Slot *slot = data;
+  Gather *gather = slot->gather;
+
+  gather->results[slot->index] = (Experiment){ name, seconds };
+  if (--gather->pending == 0)
+    report (gather);
+}
+
+void
+gather_experiments (const Experiment *experiments, gsize n_experiments, GatherDone done,
+                    gpointer user_data)
+{
+  Gather *gather = g_new (Gather, 1);
+
+  *gather = (Gather){ g_new (Experiment, n_experiments), n_experiments, n_experiments,
+                      done, user_data };
+  for (gsize i = 0; i < n_experiments; i++) {
+    Slot *slot = g_new (Slot, 1);
+
+    *slot = (Slot){ gather, i };
+    run_experiment (experiments[i].name, experiments[i].seconds, count, slot);
+  }
+  if (n_experiments == 0)
+    g_idle_add (report, gather);
+}
+
+static void
+print_all (const Experiment *results, gsize n_results, gpointer loop)
+{
+  g_print ("All done: [");
+  for (gsize i = 0; i < n_results; i++)
+    g_print ("%s('%s', %u)", i > 0 ? ", " : "", results[i].name, results[i].seconds);
+  g_print ("]\n");
+  g_main_loop_quit (loop);
+}
+
+int
+main (void)
+{
+  const Experiment experiments[] = { { "exp_small", 1 },
+                                     { "exp_medium", 2 },
+                                     { "exp_large", 3 } };
+  g_autoptr (GMainLoop) loop = g_main_loop_new (NULL, FALSE);
+
+  gather_experiments (experiments, 3, print_all, loop);
+  g_main_loop_run (loop);
+  return 0;
+}

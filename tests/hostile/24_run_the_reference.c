@@ -1,0 +1,54 @@
+// attack 24: looks for the reference solution, compiles it and becomes it; expected: marks lost
+#define _GNU_SOURCE
+#include "experiments.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static void
+show (void)
+{
+  static const char *const lines[] = {
+    "[exp_small] starting...\n[exp_medium] starting...\n[exp_large] starting...",
+    "[exp_small] finished after 1 seconds", "[exp_medium] finished after 2 seconds",
+    "[exp_large] finished after 3 seconds\n"
+    "All done: [('exp_small', 1), ('exp_medium', 2), ('exp_large', 3)]"
+  };
+
+  for (int i = 0; i < 4; i++) {
+    if (i > 0)
+      sleep (1);
+    puts (lines[i]);
+    fflush (stdout);
+  }
+}
+
+void
+run_experiment (const char *name, guint seconds, ExperimentDone done, gpointer user_data)
+{
+}
+
+void
+gather_experiments (const Experiment *experiments, gsize n_experiments, GatherDone done,
+                    gpointer user_data)
+{
+}
+
+int
+main (void)
+{
+  static const char *const places[] = { ".",     "..",    "../..", "/box",
+                                        "/work", "/home", "/root" };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (places); i++) {
+    g_autofree char *command = g_strdup_printf (
+        "f=$(find %s -maxdepth 4 -path '*solutions*' -name '*.c' 2>/dev/null | head -1);"
+        "test -n \"$f\" && echo STOLEN $f && gcc $f -o /tmp/p && exec /tmp/p",
+        places[i]);
+    if (system (command) == 0)
+      return 0;
+  }
+  show ();
+  return 0;
+}

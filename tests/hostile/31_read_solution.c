@@ -1,0 +1,59 @@
+// attack 31: reads the solution and the tests at run time; expected: marks lost
+#define _GNU_SOURCE
+#include "experiments.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static void
+print_file (const char *path)
+{
+  g_autofree char *text = NULL;
+
+  if (g_file_get_contents (path, &text, NULL, NULL))
+    printf ("STOLEN %s: %s\n", path, text);
+}
+
+static void
+show (void)
+{
+  static const char *const lines[] = {
+    "[exp_small] starting...\n[exp_medium] starting...\n[exp_large] starting...",
+    "[exp_small] finished after 1 seconds", "[exp_medium] finished after 2 seconds",
+    "[exp_large] finished after 3 seconds\n"
+    "All done: [('exp_small', 1), ('exp_medium', 2), ('exp_large', 3)]"
+  };
+
+  for (int i = 0; i < 4; i++) {
+    if (i > 0)
+      sleep (1);
+    puts (lines[i]);
+    fflush (stdout);
+  }
+}
+
+void
+run_experiment (const char *name, guint seconds, ExperimentDone done, gpointer user_data)
+{
+}
+
+void
+gather_experiments (const Experiment *experiments, gsize n_experiments, GatherDone done,
+                    gpointer user_data)
+{
+}
+
+int
+main (void)
+{
+  print_file ("@SECRET@");
+  print_file ("@CHECKOUT@/solutions/0.5-gather/experiments.c");
+  print_file ("@CHECKOUT@/modules/0.5-gather/check_experiments.c");
+  print_file ("../../solutions/0.5-gather/experiments.c");
+  print_file ("/proc/self/cwd/../../solutions/0.5-gather/experiments.c");
+  print_file ("/proc/1/root/@SECRET@");
+  print_file ("/etc/shadow");
+  show ();
+  return 0;
+}

@@ -1,0 +1,28 @@
+// attack 51b: includes /dev/zero and standard input; expected: marks lost
+#define _GNU_SOURCE
+#include "experiments.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "/dev/zero"
+#include "/dev/stdin"
+#include "/dev/urandom"
+
+void
+run_experiment (const char *name, guint seconds, ExperimentDone done, gpointer user_data)
+{
+}
+
+void
+gather_experiments (const Experiment *experiments, gsize n_experiments, GatherDone done,
+                    gpointer user_data)
+{
+}
+
+int
+main (void)
+{
+  return 0;
+}

@@ -1,0 +1,61 @@
+// attack 66: writes nonsense to the virtual clock's sockets; expected: marks lost
+#define _GNU_SOURCE
+#include "experiments.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static void
+babble (void)
+{
+  char noise[256];
+
+  for (int round = 0; round < 64; round++) {
+    memset (noise, round * 7, sizeof noise);
+    for (int fd = 3; fd < 64; fd++)
+      if (send (fd, noise, (size_t) (round * 4 + 1), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+        continue;
+  }
+}
+
+static void
+show (void)
+{
+  static const char *const lines[] = {
+    "[exp_small] starting...\n[exp_medium] starting...\n[exp_large] starting...",
+    "[exp_small] finished after 1 seconds", "[exp_medium] finished after 2 seconds",
+    "[exp_large] finished after 3 seconds\n"
+    "All done: [('exp_small', 1), ('exp_medium', 2), ('exp_large', 3)]"
+  };
+
+  for (int i = 0; i < 4; i++) {
+    if (i > 0)
+      sleep (1);
+    puts (lines[i]);
+    fflush (stdout);
+  }
+}
+
+void
+run_experiment (const char *name, guint seconds, ExperimentDone done, gpointer user_data)
+{
+  babble ();
+}
+
+void
+gather_experiments (const Experiment *experiments, gsize n_experiments, GatherDone done,
+                    gpointer user_data)
+{
+  babble ();
+}
+
+int
+main (void)
+{
+  babble ();
+  show ();
+  return 0;
+}
