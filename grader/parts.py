@@ -110,6 +110,7 @@ def virtual_clock() -> Path:
 
 def _key(module: Module) -> str:
     inputs = [*_headers(module), *module.sources, *module.tools, *_tests(module)]
+    inputs += sorted(module.folder.glob("tools/*.h"))
     inputs += sorted(CLIB.glob("harness.[ch]"))
     return _digest(inputs, (module.id, *module.packages, *STUDENT_FLAGS, *SANITIZE_FLAGS))
 
@@ -181,9 +182,10 @@ def _build(module: Module, target: Path) -> None:
 def _precompile(module: Module, folder: Path, flags: list[str]) -> None:
     """Copies the headers, and compiles them ahead: it halves the student's compile time."""
     folder.mkdir()
-    for header in _headers(module):
-        copy = folder / header.name
+    copies = [folder / header.name for header in _headers(module)]
+    for header, copy in zip(_headers(module), copies):
         shutil.copyfile(header, copy)
+    for copy in copies:
         _compile([*flags, "-w", "-x", "c-header", str(copy), "-o", f"{copy}.gch"])
 
 
