@@ -123,7 +123,8 @@ def test_submission_names_who_when_and_what() -> None:
     assert f"| Digest | sha256:{markdown.digest(CODE, 'hello' + chr(10))} |" in text
 
 
-LINES = st.lists(st.text(st.characters(blacklist_characters="\n\r"), max_size=20), max_size=6)
+ANY_LINE = st.text(st.characters(blacklist_characters="\n\r"), max_size=20)
+LINES = st.lists(ANY_LINE | st.text("`~ \tc", max_size=6), max_size=6)
 
 
 @given(LINES, LINES)
