@@ -30,6 +30,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("\ngrader: stopped", file=sys.stderr)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except Exception as error:  # a bug of ours must never look like the student's
+        if os.environ.get("GRADER_TRACEBACK"):
+            raise
+        words = f"{type(error).__name__}: {error}".replace("\n", " ")
+        print(f"grader: a fault of the grader, not yours: {words}", file=sys.stderr)
+        print("grader: GRADER_TRACEBACK=1 shows where; please report it.", file=sys.stderr)
     return COULD_NOT_JUDGE
 
 

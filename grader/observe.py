@@ -207,7 +207,7 @@ def split_tests(run: Run, scenarios: tuple[Scenario, ...], nonce: str) -> tuple[
     for line in run.report:
         words = line.text.split(" ", 4)
         if words[0] == "begin" and len(words) == 2:
-            begins.setdefault(words[1], float(int(line.time_s) + 1))
+            begins.setdefault(words[1], line.time_s)
         elif words[:2] == ["end", nonce] and len(words) == 3:
             ends.setdefault(words[2], line.time_s)
         elif words[:2] == ["result", nonce] and len(words) >= 4:
@@ -225,11 +225,11 @@ def _test_run(
     ended: bool,
     result: tuple[str, str] | None,
 ) -> TestRun:
-    start_s = begins.get(scenario.test)
-    if start_s is None:
+    begin_s = begins.get(scenario.test)
+    if begin_s is None:
         return TestRun(scenario, "missing", "", "", (), (), (), (), ())
-    later = [time_s for time_s in begins.values() if time_s > start_s]
-    end_s = min(later) - 1.0 if later else float("inf")
+    start_s = float(int(begin_s) + 1)
+    end_s = min((time_s for time_s in begins.values() if time_s > begin_s), default=float("inf"))
     verdict, message = result or ("missing", "")
     diagnosis, _, words = message.partition(": ")
     status = "pass" if verdict == "pass" and ended else "missing" if not result else "fail"

@@ -261,6 +261,8 @@ class TestRun:
     Times count from the beginning of the test.
     """
 
+    __test__ = False  # pytest: this is no test of ours
+
     scenario: Scenario
     status: Literal["pass", "fail", "missing"]  # missing: it never reported its end
     message: str  # Check's words

@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 /* ASan keeps this count; the tests are always built with it. */
@@ -29,6 +30,8 @@ static int report_fd = -1;
 static char *nonce;
 static GHashTable *given; /* test name -> GPtrArray of lines */
 static gint64 test_start_us;
+static GPtrArray *names;         /* of the tests, in order */
+static const char *running_test; /* Check does not tell its fixtures */
 
 static void
 die (const char *message)
@@ -103,7 +106,7 @@ parse_given (const char *text)
 const char *const *
 contract_given (void)
 {
-  GPtrArray *lines = g_hash_table_lookup (given, tcase_name ());
+  GPtrArray *lines = g_hash_table_lookup (given, running_test);
 
   return lines != NULL ? (const char *const *) lines->pdata : NO_LINES;
 }
@@ -124,7 +127,7 @@ before_test (void)
 {
   gint64 now_us = g_get_monotonic_time ();
 
-  report ("begin %s", tcase_name ());
+  report ("begin %s", running_test);
   /* Time moves between the report and the test, so the two never share a time stamp. */
   test_start_us = (now_us / G_USEC_PER_SEC + 1) * G_USEC_PER_SEC;
   sleep_until_us (test_start_us);
@@ -135,7 +138,7 @@ after_test (void)
 {
   fflush (stdout);
   sleep_until_us (g_get_monotonic_time () + 1000);
-  report ("end %s %s", nonce, tcase_name ());
+  report ("end %s %s", nonce, running_test);
   sleep_until_us (g_get_monotonic_time () + 1000);
 }
 
@@ -145,8 +148,10 @@ contract_add_named (Suite *suite, const char *name, const TTest *test)
   TCase *tcase = tcase_create (name);
 
   tcase_add_checked_fixture (tcase, before_test, after_test);
+  tcase_set_timeout (tcase, 0); /* The grader's clock sees what hangs. */
   tcase_add_test (tcase, test);
   suite_add_tcase (suite, tcase);
+  g_ptr_array_add (names, (gpointer) name);
 }
 
 /* ---- What tests use ---- */
@@ -238,6 +243,17 @@ contract_heap_in_use (void)
 
 /* ---- main ---- */
 
+/* Check notes how long each test took, in a number of microseconds that holds 35 minutes;
+ * tests here take days of virtual time.  So it measures processor time instead: the tests
+ * are linked with --wrap=check_get_clockid. */
+clockid_t __wrap_check_get_clockid (void);
+
+clockid_t
+__wrap_check_get_clockid (void)
+{
+  return CLOCK_PROCESS_CPUTIME_ID;
+}
+
 static const char *
 result_word (TestResult *result)
 {
@@ -278,13 +294,15 @@ main (void)
   if (nonce == NULL)
     die ("run me through the grader: there is no nonce on standard input");
 
+  names = g_ptr_array_new ();
   Suite *suite = suite_create ("contract");
   add_contract_tests (suite);
   SRunner *runner = srunner_create (suite);
-  /* The grader's clock sees what hangs; Check's own time-out counts real seconds. */
-  g_setenv ("CK_DEFAULT_TIMEOUT", "0", TRUE);
   srunner_set_fork_status (runner, CK_FORK);
-  srunner_run_all (runner, CK_SILENT);
+  for (guint i = 0; i < names->len; i++) {
+    running_test = g_ptr_array_index (names, i);
+    srunner_run (runner, NULL, running_test, CK_SILENT);
+  }
   report_results (runner);
   srunner_free (runner);
   return 0;

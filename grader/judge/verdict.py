@@ -36,6 +36,9 @@ EXAMINERS: Mapping[str, Examiner] = {
 # got as far as the end of every experiment.
 MANNERS = frozenset({"exit", "responsive", "one-thread", "processor", "memory", "stderr"})
 
+# While one of these holds, everything else follows from it.
+COVERS_ALL = frozenset({"does-not-compile", "todo-left"})
+
 # What is only a symptom when something more telling was found.
 SYMPTOMS = frozenset(
     {"output-differs", "wrong-elapsed", "never-quits", "wrong-exit-status", "crash", "todo-left"}
@@ -100,7 +103,7 @@ def _result(
     if too_busy and check.id in ("console", "elapsed"):
         return CheckResult(check.id, check.title, "error", 0, check.points, best.evidence)
     points = _partial_points(evidence, check)
-    follows = root is not None and best.diagnosis in SYMPTOMS and best.diagnosis != root.id
+    follows = root is not None and best.diagnosis != root.id and _follows(best.diagnosis, root.id)
     message = f"follows from the first: {best.evidence}" if follows else best.evidence
     diagnosis = root.id if follows and root else best.diagnosis
     return CheckResult(check.id, check.title, "fail", points, check.points, message, diagnosis)
@@ -131,6 +134,11 @@ def _partial_points(evidence: Evidence, check: CheckSpec) -> int:
 # ---- One root cause first ------------------------------------------------------------------
 
 
+def _follows(diagnosis: str, root: str) -> bool:
+    """Whether a diagnosis says nothing new once the root cause is known."""
+    return diagnosis in SYMPTOMS or root in COVERS_ALL
+
+
 def _rank(evidence: Evidence, diagnosis: str) -> int:
     order = list(evidence.submission.module.diagnoses)
     return order.index(diagnosis) if diagnosis in order else len(order)
@@ -147,7 +155,7 @@ def _diagnoses(evidence: Evidence, found: Sequence[Finding]) -> tuple[Diagnosis,
     for one in sorted(found, key=lambda finding: _rank(evidence, finding.diagnosis)):
         best.setdefault(one.diagnosis, one)
     ids = [id_ for id_ in best if id_ in texts]
-    kept = [id_ for number, id_ in enumerate(ids) if number == 0 or id_ not in SYMPTOMS]
+    kept = ids[:1] + [id_ for id_ in ids[1:] if not _follows(id_, ids[0])]
     return tuple(Diagnosis(texts[id_], best[id_].evidence, best[id_].lines) for id_ in kept)
 
 

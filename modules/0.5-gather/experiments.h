@@ -11,7 +11,7 @@
 /**
  * Experiment: one slow thing to do, and also the result of having done it.
  *
- * @name     What it is called.  UTF-8, any length; may contain '%'.  Not owned.
+ * @name     What it is called: printable ASCII, any length, even with '%'.  Not owned.
  * @seconds  How long it takes, in seconds: 0 to G_MAXUINT / 1000 (49 days).
  */
 typedef struct {

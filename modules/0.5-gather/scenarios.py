@@ -64,7 +64,7 @@ def run_experiment_scenarios(rng: random.Random) -> list[Scenario]:
     unusual = [
         (new_name(rng) + " 100% %s %d %n", 1),
         (new_name(rng) + "_" + "long" * rng.randint(25, 75), 2),
-        ("Größe 実験 " + new_name(rng), 1),
+        (new_name(rng) + " \\ \"quoted\" {0} $HOME", 1),
     ]
     together = named(rng, rng.sample(range(0, 40), 5))
     return [
