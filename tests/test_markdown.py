@@ -124,7 +124,8 @@ def test_submission_names_who_when_and_what() -> None:
 
 
 ANY_LINE = st.text(st.characters(blacklist_characters="\n\r"), max_size=20)
-LINES = st.lists(ANY_LINE | st.text("`~ \tc", max_size=6), max_size=6)
+FENCE = st.sampled_from(["```", "~~~", "````c", "  ```", "~~~~", "`````", "```text"])
+LINES = st.lists(ANY_LINE | FENCE, max_size=6)
 
 
 @given(LINES, LINES)

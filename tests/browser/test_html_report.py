@@ -15,6 +15,7 @@ import report_samples as samples  # noqa: E402  (found through the line above)
 from grader.records import GradeResult  # noqa: E402
 from grader.report import html  # noqa: E402
 
+pytestmark = pytest.mark.browser
 TIP = "return document.getElementById('tip').hidden ? '' : document.getElementById('tip').innerText"
 # The contrast of every text with what is really behind it, by WCAG 2's formula.
 LOWEST_CONTRAST = """
