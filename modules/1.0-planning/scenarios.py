@@ -1,0 +1,553 @@
+# SPDX-License-Identifier: MIT
+"""The plans that the contract tests of module 1.0 are given, and their oracle.
+
+Names, durations and shapes are new in each grade, so that nothing can be prepared for them.
+`scenarios` is called by `grader/observe.py`; each `test` is a test of check_plan.c, which
+says how it reads the lines.  The oracle also computes what a plan would look like under the
+usual misconceptions, so that a wrong schedule can be recognised and not only rejected.
+"""
+
+from __future__ import annotations
+
+import heapq
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from grader.records import Scenario
+
+Timeline = tuple[tuple[float, str], ...]
+PAUSE_S = 2  # between the end of one plan of a test and the start of the next
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a plan, as in plan.h."""
+
+    name: str
+    seconds: int
+    needs: tuple[str, ...] = ()
+
+
+Plan = Sequence[Step]
+
+
+# ---- The oracle: what a right program does ---------------------------------------------
+
+
+def arrows(plan: Plan) -> tuple[list[set[int]], list[list[int]]]:
+    """For each step the positions of those that it needs, and of those that need it."""
+    position = {step.name: i for i, step in enumerate(plan)}
+    needs = [{position[need] for need in step.needs} for step in plan]
+    needed_by: list[list[int]] = [[] for _ in plan]
+    for i, needed in enumerate(needs):
+        for need in needed:
+            needed_by[need].append(i)
+    return needs, needed_by
+
+
+def topological_order(plan: Plan) -> list[int]:
+    """The positions in order; where several could come next, the first in the plan does."""
+    needs, needed_by = arrows(plan)
+    pending = [len(needed) for needed in needs]
+    ready = [i for i, count in enumerate(pending) if count == 0]
+    order = []
+    while ready:
+        step = heapq.heappop(ready)
+        order.append(step)
+        for other in needed_by[step]:
+            pending[other] -= 1
+            if pending[other] == 0:
+                heapq.heappush(ready, other)
+    return order
+
+
+def remaining_s(plan: Plan) -> list[int]:
+    """For each step its own seconds and those of the longest path of steps after it."""
+    _, needed_by = arrows(plan)
+    remaining = [0] * len(plan)
+    for i in reversed(topological_order(plan)):
+        after_s = max((remaining[other] for other in needed_by[i]), default=0)
+        remaining[i] = plan[i].seconds + after_s
+    return remaining
+
+
+def makespan_s(plan: Plan) -> int:
+    """The length of the critical path."""
+    return max(remaining_s(plan), default=0)
+
+
+Urgency = Callable[[int], tuple[float, ...]]
+
+
+def start_times(
+    plan: Plan, limit: int, urgency: Urgency, needed: Callable[[int, set[int]], int] | None = None
+) -> list[int]:
+    """When each step starts, in seconds, if the ready step with the least `urgency` goes first.
+
+    `needed` says how many of its needs a step waits for; without it: all.
+    """
+    needs, needed_by = arrows(plan)
+    pending = [needed(i, need) if needed else len(need) for i, need in enumerate(needs)]
+    ready = [(urgency(i), i) for i, count in enumerate(pending) if count <= 0]
+    heapq.heapify(ready)
+    running: list[tuple[int, int]] = []
+    starts = [0] * len(plan)
+    now_s = 0
+    while ready or running:
+        while ready and (limit == 0 or len(running) < limit):
+            _, step = heapq.heappop(ready)
+            starts[step] = now_s
+            heapq.heappush(running, (now_s + plan[step].seconds, step))
+        now_s, step = heapq.heappop(running)
+        for other in needed_by[step]:
+            pending[other] -= 1
+            if pending[other] == 0:
+                heapq.heappush(ready, (urgency(other), other))
+    return starts
+
+
+def right_starts(plan: Plan, limit: int) -> list[int]:
+    """When each step of a right program starts: the longest remaining path goes first."""
+    remaining = remaining_s(plan)
+    return start_times(plan, limit, lambda i: (-remaining[i], i))
+
+
+def ends(plan: Plan, starts: Sequence[int]) -> list[int]:
+    """When each step has finished."""
+    return [start + step.seconds for step, start in zip(plan, starts, strict=True)]
+
+
+# ---- What programs do that have not quite understood -----------------------------------
+
+
+def wave_starts(plan: Plan, limit: int) -> list[int]:
+    """Everything that is ready starts together, and only when all before has finished."""
+    remaining = remaining_s(plan)
+    needs, _ = arrows(plan)
+    starts = [-1] * len(plan)
+    done: set[int] = set()
+    now_s = 0
+    while len(done) < len(plan):
+        ready = [i for i in range(len(plan)) if i not in done and needs[i] <= done]
+        ready.sort(key=lambda i: (-remaining[i], i))
+        wave = ready[:limit] if limit else ready
+        for i in wave:
+            starts[i] = now_s
+        now_s += max(plan[i].seconds for i in wave)
+        done.update(wave)
+    return starts
+
+
+def one_by_one_starts(plan: Plan) -> list[int]:
+    """One step at a time, in the order of plan_order()."""
+    starts = [0] * len(plan)
+    now_s = 0
+    for i in topological_order(plan):
+        starts[i] = now_s
+        now_s += plan[i].seconds
+    return starts
+
+
+def first_come_starts(plan: Plan, limit: int) -> list[int]:
+    """The step that has been ready for the longest time goes first."""
+    turn = iter(range(len(plan)))
+    turns: dict[int, int] = {}
+
+    def urgency(i: int) -> tuple[float, ...]:
+        return (turns.setdefault(i, next(turn)),)
+
+    return start_times(plan, limit, urgency)
+
+
+def misunderstood_starts(plan: Plan, limit: int) -> Iterator[tuple[str, list[int]]]:
+    """Diagnoses, and the schedule that a program with that misconception comes to."""
+    remaining = remaining_s(plan)
+    _, needed_by = arrows(plan)
+
+    def longest_first(i: int) -> tuple[float, ...]:
+        return (-remaining[i], i)
+
+    if limit != 1:
+        yield "sequential", one_by_one_starts(plan)
+        yield "waves", wave_starts(plan, limit)
+    for wait_for in (1, 0):
+        starts = start_times(plan, limit, longest_first, lambda _, need: min(wait_for, len(need)))
+        yield "one-need-is-enough", starts
+    if limit == 0:
+        return
+    yield "limit-ignored", start_times(plan, 0, longest_first)
+    yield "limit-off-by-one", start_times(plan, limit + 1, longest_first)
+    if limit > 1:
+        yield "limit-off-by-one", start_times(plan, limit - 1, longest_first)
+    yield "list-order-start", start_times(plan, limit, lambda i: (i,))
+    yield "list-order-start", first_come_starts(plan, limit)
+    yield "shortest-first", start_times(plan, limit, lambda i: (plan[i].seconds, i))
+    yield "shortest-first", start_times(plan, limit, lambda i: (remaining[i], i))
+    yield "own-seconds-only", start_times(plan, limit, lambda i: (-plan[i].seconds, i))
+    yield "own-seconds-only", start_times(
+        plan, limit, lambda i: (plan[i].seconds - remaining[i], i)
+    )
+    yield "own-seconds-only", start_times(plan, limit, lambda i: (-len(needed_by[i]), i))
+
+
+def greedy_length_s(plan: Plan, first: int) -> int:
+    """The length of a path that always goes on to the longest of the next steps."""
+    _, needed_by = arrows(plan)
+    length_s, step = 0, first
+    while True:
+        length_s += plan[step].seconds
+        if not needed_by[step]:
+            return length_s
+        step = max(needed_by[step], key=lambda i: (plan[i].seconds, -i))
+
+
+def most_steps_s(plan: Plan) -> int:
+    """The length of the path with the most steps; of several, the longest."""
+    _, needed_by = arrows(plan)
+    best = [(1, step.seconds) for step in plan]
+    for i in reversed(topological_order(plan)):
+        steps, seconds = max((best[other] for other in needed_by[i]), default=(0, 0))
+        best[i] = (steps + 1, seconds + plan[i].seconds)
+    return max(best)[1]
+
+
+def misunderstood_makespans(plan: Plan) -> Iterator[tuple[str, int]]:
+    """Diagnoses, and the makespan that a program with that misconception comes to."""
+    first = max(range(len(plan)), key=lambda i: (not plan[i].needs, plan[i].seconds, -i))
+    roots = [i for i, step in enumerate(plan) if not step.needs]
+    waves = wave_starts(plan, 0)
+    yield "makespan-is-sum", sum(step.seconds for step in plan)
+    yield "makespan-is-longest-step", max(step.seconds for step in plan)
+    yield "waves", max(ends(plan, waves))
+    yield "greedy-path", greedy_length_s(plan, first)
+    yield "greedy-path", max(greedy_length_s(plan, root) for root in roots)
+    yield "greedy-path", most_steps_s(plan)
+
+
+# ---- Plans of many shapes --------------------------------------------------------------
+
+
+def new_name(rng: random.Random) -> str:
+    """A name that nobody can have prepared for."""
+    return f"step_{rng.randrange(16**8):08x}"
+
+
+def build(rng: random.Random, seconds: Sequence[int], needs: Sequence[Sequence[int]]) -> list[Step]:
+    """A plan from durations and the positions needed, in an order that gives nothing away."""
+    names = [new_name(rng) for _ in seconds]
+    plan = [
+        Step(name, duration_s, tuple(names[i] for i in rng.sample(list(need), len(need))))
+        for name, duration_s, need in zip(names, seconds, needs, strict=True)
+    ]
+    rng.shuffle(plan)
+    return plan
+
+
+def durations(rng: random.Random, n_steps: int, longest_s: int = 1000) -> list[int]:
+    """Seconds for each step, all different."""
+    return rng.sample(range(1, longest_s + 1), n_steps)
+
+
+def chain(rng: random.Random, n_steps: int) -> list[Step]:
+    """Each step needs the one before it."""
+    needs = [[i - 1] if i else [] for i in range(n_steps)]
+    return build(rng, durations(rng, n_steps), needs)
+
+
+def diamond(rng: random.Random, width: int) -> list[Step]:
+    """One step, then `width` at once, then one that needs them all."""
+    middle = list(range(1, width + 1))
+    return build(rng, durations(rng, width + 2), [[], *([0] for _ in middle), middle])
+
+
+def layers(rng: random.Random, n_layers: int, width: int) -> list[Step]:
+    """Layers, in which each step needs one or two of the layer before it."""
+    needs: list[list[int]] = []
+    for layer in range(n_layers):
+        before = range((layer - 1) * width, layer * width)
+        needs += [rng.sample(before, rng.randint(1, 2)) if layer else [] for _ in range(width)]
+    return build(rng, durations(rng, n_layers * width), needs)
+
+
+def forest(rng: random.Random, n_steps: int) -> list[Step]:
+    """Several trees: each step needs at most one other, and several need none."""
+    needs = [[rng.randrange(i)] if i > 2 and rng.random() < 0.8 else [] for i in range(n_steps)]
+    return build(rng, durations(rng, n_steps), needs)
+
+
+def dense(rng: random.Random, n_steps: int) -> list[Step]:
+    """Each step needs about half of all those before it."""
+    needs = [[k for k in range(i) if rng.random() < 0.5] for i in range(n_steps)]
+    return build(rng, durations(rng, n_steps), needs)
+
+
+def of_all_shapes(rng: random.Random) -> list[list[Step]]:
+    """One plan of each shape."""
+    return [
+        chain(rng, rng.randint(4, 8)),
+        diamond(rng, rng.randint(3, 6)),
+        layers(rng, rng.randint(3, 4), rng.randint(3, 4)),
+        forest(rng, rng.randint(9, 14)),
+        dense(rng, rng.randint(8, 12)),
+    ]
+
+
+def has_simultaneous_ends(plan: Plan, limit: int) -> bool:
+    """Whether two steps finish at the same moment: who goes next is then a matter of luck."""
+    end_s = ends(plan, right_starts(plan, limit))
+    return len(set(end_s)) < len(end_s)
+
+
+def tells_apart(plan: Plan, limit: int, diagnosis: str) -> bool:
+    """Whether the misconception shows in this plan, and looks like no other one."""
+    right = right_starts(plan, limit)
+    wrong = list(misunderstood_starts(plan, limit))
+    mine = [starts for id_, starts in wrong if id_ == diagnosis]
+    others = [starts for id_, starts in wrong if id_ != diagnosis]
+    return all(starts != right and starts not in others for starts in mine)
+
+
+def telling_plan(rng: random.Random, limit: int, diagnoses: Sequence[str]) -> list[Step]:
+    """A plan in which each of the misconceptions leads to a schedule of its own."""
+    while True:
+        plan = rng.choice([layers(rng, 4, 4), forest(rng, 14), dense(rng, 10)])
+        if not has_simultaneous_ends(plan, limit) and all(
+            tells_apart(plan, limit, diagnosis) for diagnosis in diagnoses
+        ):
+            return plan
+
+
+# ---- Scenarios -------------------------------------------------------------------------
+
+
+def given_plan(plan: Plan, limit: int = 0) -> list[str]:
+    """A plan in the form that given_plans() of check_plan.c reads."""
+    lines = [f"plan {limit}"]
+    return lines + [" ".join(["step", str(s.seconds), s.name, *s.needs]) for s in plan]
+
+
+def numbers(word: str, values: Sequence[int]) -> str:
+    """A line of a word and numbers."""
+    return " ".join([word, *map(str, values)])
+
+
+def order_scenario(test: str, plans: Sequence[Plan]) -> Scenario:
+    """Plans to put in order."""
+    lines: list[str] = []
+    for plan in plans:
+        lines += [*given_plan(plan), numbers("order", topological_order(plan))]
+    return Scenario(test, tuple(lines), ())
+
+
+def path_scenario(test: str, plans: Sequence[Plan]) -> Scenario:
+    """Plans whose critical path is asked for."""
+    lines: list[str] = []
+    for plan in plans:
+        right_s = makespan_s(plan)
+        lines += [*given_plan(plan), f"makespan {right_s}"]
+        lines += [
+            f"instead {wrong_s} {diagnosis}"
+            for diagnosis, wrong_s in misunderstood_makespans(plan)
+            if wrong_s != right_s
+        ]
+    return Scenario(test, tuple(lines), ())
+
+
+def run_lines(plan: Plan, limit: int) -> list[str]:
+    """A plan to run, with its schedule and those of the misconceptions."""
+    right = right_starts(plan, limit)
+    lines = [*given_plan(plan, limit), numbers("starts", right)]
+    return lines + [
+        numbers(f"instead {diagnosis}", wrong)
+        for diagnosis, wrong in misunderstood_starts(plan, limit)
+        if wrong != right
+    ]
+
+
+def timeline(plan: Plan, limit: int, at_s: int = 0) -> Timeline:
+    """What a plan prints that starts `at_s` seconds after the test began."""
+    starts = right_starts(plan, limit)
+    lines = []
+    for step, start_s in zip(plan, starts, strict=True):
+        end_s = start_s + step.seconds
+        lines.append((at_s + start_s, f"[{step.name}] starting..."))
+        lines.append((at_s + end_s, f"[{step.name}] finished after {step.seconds} seconds"))
+    return tuple(sorted(lines, key=lambda line: line[0]))
+
+
+def run_scenario(test: str, runs: Sequence[tuple[Plan, int]]) -> Scenario:
+    """Plans and their limits, run one after another."""
+    lines: list[str] = []
+    expected: Timeline = ()
+    at_s = 0
+    for plan, limit in runs:
+        lines += run_lines(plan, limit)
+        expected += timeline(plan, limit, at_s)
+        at_s += max(ends(plan, right_starts(plan, limit)), default=0) + PAUSE_S
+    return Scenario(test, tuple(lines), expected)
+
+
+def scenarios(rng: random.Random) -> list[Scenario]:
+    """One scenario for each test that needs one."""
+    return [
+        *order_scenarios(rng),
+        *refusal_scenarios(rng),
+        *path_scenarios(rng),
+        *run_scenarios(rng),
+        *limit_scenarios(rng),
+        *manners_scenarios(rng),
+        *large_scenarios(),
+    ]
+
+
+def with_needs_twice(rng: random.Random, plan: Plan) -> list[Step]:
+    """The same plan with every need named twice."""
+    return [Step(s.name, s.seconds, tuple(rng.sample(s.needs * 2, 2 * len(s.needs)))) for s in plan]
+
+
+def order_scenarios(rng: random.Random) -> list[Scenario]:
+    """plan_order."""
+    return [
+        order_scenario("order_of_plans_of_all_shapes", of_all_shapes(rng)),
+        order_scenario("order_with_needs_named_twice", [with_needs_twice(rng, diamond(rng, 3))]),
+        order_scenario("order_of_no_steps", [[]]),
+    ]
+
+
+def cyclic(rng: random.Random, length: int) -> list[Step]:
+    """A cycle of `length` steps, with steps before it, and behind it."""
+    needs: list[list[int]] = [[], [0], [0]]
+    needs += [[3 + (i - 1) % length] for i in range(length)]
+    needs[3].append(1)
+    needs += [[3], [length + 3, 2]]
+    return build(rng, durations(rng, len(needs)), needs)
+
+
+def refusal_scenarios(rng: random.Random) -> list[Scenario]:
+    """Plans that can not be run."""
+    unknown, duplicate, selfish = (layers(rng, 3, 2) for _ in range(3))
+    unknown[2] = Step(unknown[2].name, 1, (*unknown[2].needs, new_name(rng)))
+    duplicate[4] = Step(duplicate[0].name, 1)
+    duplicate = [Step(s.name, s.seconds) for s in duplicate]
+    selfish[3] = Step(selfish[3].name, 1, (*selfish[3].needs, selfish[3].name))
+    cycles = [cyclic(rng, 2), cyclic(rng, rng.randint(3, 5))]
+    return [
+        Scenario("refuses_an_unknown_need", tuple(given_plan(unknown)), ()),
+        Scenario("refuses_a_name_twice", tuple(given_plan(duplicate)), ()),
+        Scenario("refuses_a_step_that_needs_itself", tuple(given_plan(selfish)), ()),
+        Scenario("refuses_a_cycle", tuple(given_plan(cycles[0]) + given_plan(cycles[1])), ()),
+        Scenario("run_refuses_a_cycle", tuple(given_plan(cycles[1])), ()),
+    ]
+
+
+def path_scenarios(rng: random.Random) -> list[Scenario]:
+    """plan_critical_path."""
+    shapes = of_all_shapes(rng)
+    telling = telling_makespan_plan(rng)
+    return [
+        path_scenario("critical_path_of_plans_of_all_shapes", [telling, *shapes]),
+        Scenario("critical_path_of_no_steps", ("plan 0", "makespan 0"), ()),
+        long_path_scenario(rng),
+    ]
+
+
+def long_path_scenario(rng: random.Random) -> Scenario:
+    """A chain that takes more than 2 ** 32 seconds, though no step of it does."""
+    names = [new_name(rng) for _ in range(1100)]
+    longest_s = (1 << 32) // 1000
+    plan = [Step(name, longest_s, tuple(names[:i][-1:])) for i, name in enumerate(names)]
+    total_s = longest_s * len(plan)
+    lines = [*given_plan(plan), f"makespan {total_s}", f"instead {total_s % (1 << 32)} overflow"]
+    return Scenario("critical_path_beyond_32_bits", tuple(lines), ())
+
+
+def telling_makespan_plan(rng: random.Random) -> list[Step]:
+    """A plan in which every misconception leads to a makespan of its own, and a wrong one."""
+    while True:
+        plan = forest(rng, 14)
+        wrong = list(misunderstood_makespans(plan))
+        by_value: dict[int, set[str]] = {makespan_s(plan): {"right"}}
+        for diagnosis, value in wrong:
+            by_value.setdefault(value, set()).add(diagnosis)
+        if all(len(diagnoses) == 1 for diagnoses in by_value.values()):
+            return plan
+
+
+def run_scenarios(rng: random.Random) -> list[Scenario]:
+    """run_plan without a limit."""
+    telling = telling_plan(rng, 0, ["sequential", "waves", "one-need-is-enough"])
+    one_root = [chain(rng, 5), diamond(rng, 4)]
+    twice = with_needs_twice(rng, diamond(rng, 3))
+    zero = build(rng, [0, 0, 3, 0, 0], [[], [0], [0], [1, 2], [3]])
+    return [
+        run_scenario("run_chains_and_diamonds", [(plan, 0) for plan in one_root]),
+        run_scenario("run_plans_of_all_shapes", [(p, 0) for p in [telling, *of_all_shapes(rng)]]),
+        run_scenario("run_several_steps_without_needs", [(forest(rng, 8), 0)]),
+        run_scenario("run_with_needs_named_twice", [(twice, 0)]),
+        run_scenario("run_steps_of_no_seconds", [(zero, 0)]),
+        run_scenario("run_no_steps", [([], 0)]),
+    ]
+
+
+LIMIT_DIAGNOSES = (
+    "limit-ignored",
+    "limit-off-by-one",
+    "list-order-start",
+    "shortest-first",
+    "own-seconds-only",
+    "waves",
+)
+
+
+def limit_scenarios(rng: random.Random) -> list[Scenario]:
+    """run_plan with a limit."""
+    plans = [(telling_plan(rng, limit, LIMIT_DIAGNOSES), limit) for limit in (2, 3)]
+    alone = telling_plan(rng, 1, ["list-order-start", "shortest-first"])
+    names = sorted(new_name(rng) for _ in range(9))
+    tied = [Step(name, 5) for name in reversed(names)]
+    return [
+        run_scenario("run_with_a_limit", [*plans, (alone, 1)]),
+        run_scenario("run_ties_by_position", [(tied, 1)]),
+        run_scenario("run_with_a_limit_beyond_the_plan", [(diamond(rng, 3), 100)]),
+    ]
+
+
+def in_flight_scenario(rng: random.Random) -> Scenario:
+    """Two plans at once, the second one second after the first, each with its own limit."""
+    while True:
+        plans = [layers(rng, 3, 3), layers(rng, 3, 3)]
+        if not any(has_simultaneous_ends(plan, 2) for plan in plans):
+            break
+    lines = run_lines(plans[0], 2) + run_lines(plans[1], 2)
+    expected = timeline(plans[0], 2) + timeline(plans[1], 2, at_s=1)
+    return Scenario("run_two_in_flight", tuple(lines), expected)
+
+
+def manners_scenarios(rng: random.Random) -> list[Scenario]:
+    """Several plans at once, a loop that stays free, a heap that stays the same."""
+    first, second = chain(rng, 3), diamond(rng, 2)
+    reused = layers(rng, 3, 3)
+    heart = build(rng, rng.sample(range(1, 9), 5), [[], [0], [0], [1], [2, 3]])
+    heap = build(rng, [2, 1, 3, 1], [[], [0], [0], [1, 2]])
+    chained = timeline(first, 0) + timeline(second, 0, at_s=makespan_s(first))
+    return [
+        in_flight_scenario(rng),
+        Scenario("run_from_a_callback", tuple(run_lines(first, 0) + run_lines(second, 0)), chained),
+        run_scenario("run_steps_are_reused", [(reused, 0)]),
+        run_scenario("loop_stays_responsive", [(heart, 0)]),
+        Scenario("run_leaves_nothing_behind", tuple(given_plan(heap, 2)), None),
+        Scenario("refusing_leaves_nothing_behind", tuple(given_plan(cyclic(rng, 3))), None),
+    ]
+
+
+def large_scenarios() -> list[Scenario]:
+    """Plans of thousands of steps, which check_plan.c makes itself."""
+    tests = [
+        "ten_thousand_in_a_row",
+        "ten_thousand_steps_fifty_thousand_needs",
+        "order_grows_with_the_plan",
+        "critical_path_grows_with_the_plan",
+        "run_grows_with_the_plan",
+    ]
+    return [Scenario(test, (), None) for test in tests]
