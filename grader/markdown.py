@@ -73,7 +73,7 @@ def altered(text: str) -> bool:
 
 def digest(code: str, output: str) -> str:
     """SHA-256 of code and console output, in hexadecimal digits."""
-    return hashlib.sha256(f"{code}\0{output}".encode("utf-8", "surrogateescape")).hexdigest()
+    return hashlib.sha256(f"{code}\0{output}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _only(blocks: list[_Block], what: str) -> _Block | None:
