@@ -22,7 +22,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, IntEnum, IntFlag
 from pathlib import Path
 from typing import Protocol
@@ -36,6 +36,7 @@ REPLY = struct.Struct("<IIq")
 CREDENTIALS = struct.Struct("3i")
 
 SPIN_FIRST_NS, SPIN_MOST_NS = 20_000, 500_000  # how far one more look at the clock moves it
+SPIN_PART = 500  # ... or by this part of the spin so far, so that a long one ends soon, too
 SPIN_PROBE_EVERY = 16  # after so many looks of a spinner, the others look again too
 OUTSIDE_TICK_S = 0.01  # how often to look again for what comes from outside
 ASLEEP_S = 0.1  # a runner asleep for so long is in a call that the clock does not know
@@ -43,6 +44,7 @@ COMPUTING_S = 0.2  # of processor time, until other threads of the process may r
 ENDING_S = 1.0  # how long the end of a process may lag behind the end of its channels
 SETTLING_S = 0.02  # how long to wait for what a signal does to another process
 HELLO_S = 3.0  # how long a new process may take to report
+MOST_THREADS = 500  # at a time
 MOST_TRACED = 20_000  # waits, so that an endless program does not fill the memory
 
 
@@ -202,7 +204,6 @@ class Clock:
         self._runner: Thread | None = None
         self._settling_until_s = 0.0
         self._real_s = 0.0  # when time last passed as real time; 0: it is virtual
-        self._outside_waits = False
         self._add(channel, self._new_process(None))
 
     @property
@@ -239,7 +240,7 @@ class Clock:
     def close(self) -> None:
         """The run is over: what still waits is on record as waiting until now."""
         for thread in list(self._threads):
-            self._end_wait(thread, self.now_ns)
+            self._end_wait(thread, self.now_ns, unended=True)
             self._end_spin(thread)
             thread.channel.close()
         for process in self._processes:
@@ -256,7 +257,6 @@ class Clock:
     def _add(self, channel: socket.socket, process: Process) -> None:
         thread = Thread(channel, process, process.n_threads, time.monotonic())
         process.n_threads += 1
-        channel.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         channel.setblocking(False)
         self._threads.append(thread)
         self._host.watch_fd(channel.fileno(), lambda: self._on_readable(thread))
@@ -306,13 +306,22 @@ class Clock:
         except ConnectionResetError:
             data, ancillary = b"", []
         self._host.drain()
-        if data:
-            self._take(thread, Request.unpack(data), ancillary)
-        else:
+        fds = _passed_fds(ancillary)
+        try:
+            if data:
+                self._take(thread, Request.unpack(data), fds, ancillary)
+            else:
+                self._drop(thread)
+        except (struct.error, ValueError):
+            self._note("the program meddled with the clock")
             self._drop(thread)
+        for fd in fds:
+            os.close(fd)
         self._schedule()
 
-    def _take(self, thread: Thread, request: Request, ancillary: Ancillary) -> None:
+    def _take(
+        self, thread: Thread, request: Request, fds: list[int], ancillary: Ancillary
+    ) -> None:
         match request.kind:
             case Kind.HELLO:
                 self._take_hello(thread, request, ancillary)
@@ -321,7 +330,7 @@ class Clock:
             case Kind.SPIN:
                 self._take_spin(thread, request)
             case Kind.NEW_THREAD | Kind.NEW_PROCESS:
-                self._take_newcomer(thread, request, ancillary)
+                self._take_newcomer(thread, request, fds)
             case Kind.GOODBYE:
                 self._drop(thread)
             case Kind.INTERRUPTED:
@@ -355,20 +364,22 @@ class Clock:
             if level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:
                 process.pid = CREDENTIALS.unpack(data[: CREDENTIALS.size])[0]
         process.local_pid = request.pid
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(OSError):  # It may be gone already.
             process.pidfd = os.pidfd_open(process.pid)
             self._host.watch_fd(process.pidfd, lambda: self._bury(process))
 
-    def _take_newcomer(self, thread: Thread, request: Request, ancillary: Ancillary) -> None:
-        fds = array.array("i")
-        for level, kind, data in ancillary:
-            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-                fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
-        if not fds:
+    def _take_newcomer(self, thread: Thread, request: Request, fds: list[int]) -> None:
+        """Takes the first of `fds` out, as the newcomer's channel."""
+        if not fds or len(self._threads) >= MOST_THREADS:
             return
+        try:
+            channel = socket.socket(fileno=fds[0])
+        except OSError as error:
+            raise ValueError("no channel") from error
+        del fds[0]
         is_thread = request.kind is Kind.NEW_THREAD
         process = thread.process if is_thread else self._new_process(thread.process)
-        self._add(socket.socket(fileno=fds[0]), process)
+        self._add(channel, process)
         record = Started(
             time_s=self.now_s,
             kind="thread" if is_thread else "process",
@@ -380,6 +391,10 @@ class Clock:
     def _take_block(self, thread: Thread, request: Request) -> None:
         retry = bool(request.flags & Flag.RETRY) and thread.waiting is not None
         self._release(thread, progress=not retry)
+        if retry and thread.request and thread.request.flags & Flag.OUTSIDE:
+            request = replace(
+                request, flags=request.flags | Flag.OUTSIDE, reason=thread.request.reason
+            )
         if not retry:
             self._end_wait(thread, thread.wait_end_ns)
             thread.waiting, thread.wait_start_ns = request, self.now_ns
@@ -397,6 +412,7 @@ class Clock:
         spin.requests += 1
         self._release(thread, progress=spin.requests % SPIN_PROBE_EVERY == 0)
         step_ns = min(SPIN_MOST_NS, SPIN_FIRST_NS * (1 + spin.requests // SPIN_PROBE_EVERY))
+        step_ns = max(step_ns, (self.now_ns - spin.start_ns) // SPIN_PART)
         self._pass(min(self.now_ns + step_ns, max(self._earliest_ns(), self.now_ns)))
         thread.state, thread.request = State.WAITS, request
 
@@ -483,6 +499,7 @@ class Clock:
 
     def _pass(self, until_ns: int) -> bool:
         """Time goes on, but not beyond the limit of any process."""
+        until_ns = max(until_ns, self.now_ns)
         step_ns = until_ns - self.now_ns
         busy = {process.parent for process in self._processes if not process.ended}
         for process in self._processes:
@@ -566,10 +583,13 @@ class Clock:
         """Addresses in another executable would say nothing about the student's source."""
         return request.sites if thread.process.inode == self._processes[0].inode else ()
 
-    def _end_wait(self, thread: Thread, end_ns: int) -> None:
+    def _end_wait(self, thread: Thread, end_ns: int, unended: bool = False) -> None:
+        """What others made ready before any time had passed was no wait."""
         request = thread.waiting
         thread.waiting = None
         if request is None or len(self.waits) >= MOST_TRACED:
+            return
+        if end_ns <= thread.wait_start_ns and not unended:
             return
         wait = Wait(
             start_s=thread.wait_start_ns / NS_PER_S,
@@ -599,6 +619,14 @@ class Clock:
             site=None,
         )
         self.spins.append((record, self._sites(thread, spin.request)))
+
+
+def _passed_fds(ancillary: Ancillary) -> list[int]:
+    fds = array.array("i")
+    for level, kind, data in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
+    return list(fds)
 
 
 @dataclass(frozen=True)

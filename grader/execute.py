@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Protocol
 
 from grader.clock import NS_PER_S, Clock, Sites
+from grader.evasion import find_evasion
 from grader.records import Exit, GraderError, OutputLine, Run, Site
 
 OnLine = Callable[[str, OutputLine], None]  # stream ("stdout", "stderr", "report"), line
@@ -500,6 +501,7 @@ def run_on_virtual_clock(
     """
     files = _Descriptors(with_terminal=False)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
     mark = uuid.uuid4().hex
     env = _virtual_env(command.env, files, theirs.fileno()) | {RUN_MARK: mark}
     argv = _limited(command.argv, limits, box.own_user, preload=str(vclock))
@@ -518,8 +520,9 @@ def run_on_virtual_clock(
     finally:
         clock.close()
         ended, cpu_s = _end(session, stdin, box)
-    sources = _Sources(Path(command.argv[0]), source_name)
-    return _virtual_run(session, clock, sources, ended, cpu_s)
+    program = Path(command.argv[0])
+    evasion = find_evasion(program, vclock)
+    return _virtual_run(session, clock, _Sources(program, source_name), evasion, ended, cpu_s)
 
 
 def _virtual_env(env: Mapping[str, str], files: _Descriptors, channel: int) -> dict[str, str]:
@@ -535,13 +538,13 @@ def _virtual_env(env: Mapping[str, str], files: _Descriptors, channel: int) -> d
 
 
 def _virtual_run(
-    session: Session, clock: Clock, sources: _Sources, ended: Exit, cpu_s: float
+    session: Session, clock: Clock, sources: _Sources, evasion: str, ended: Exit, cpu_s: float
 ) -> Run:
     run = _wall_run(session, ended, cpu_s)
     sources.look_up(sites for _, sites in (*clock.waits, *clock.started, *clock.spins))
     exactness, reason = clock.exactness, clock.reason
-    if not clock.has_reported:
-        exactness, reason = "not measured", "the program did not load the clock"
+    if evasion or not clock.has_reported:
+        exactness, reason = "not measured", evasion or "the program did not load the clock"
     return replace(
         run,
         clock="virtual",
