@@ -97,8 +97,10 @@ class Sandbox:
     def workspace(self) -> Iterator[Workspace]:
         """A folder, a user id and a control group for one submission; all gone afterwards."""
         with _user_of_its_own() as user, _folder(user) as root, _cgroup() as cgroup:
+            space = Workspace(self, root, user, cgroup)
+            _try_empty_box(space)
             try:
-                yield Workspace(self, root, user, cgroup)
+                yield space
             finally:
                 if self.name != "bubblewrap" and user:
                     _bury_user(self.launch, user)
@@ -299,7 +301,7 @@ def _take(lock: socket.socket, user: int) -> bool:
 @contextlib.contextmanager
 def _folder(user: int) -> Iterator[Path]:
     """A folder with a neutral name, that only root and `user` can enter."""
-    root = Path(tempfile.mkdtemp(prefix=PREFIX)).resolve()
+    root = Path(tempfile.mkdtemp(prefix=PREFIX, dir=_place(user))).resolve()
     held = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(held, fcntl.LOCK_EX)  # says that its grader lives: see remove_stale
@@ -314,6 +316,15 @@ def _folder(user: int) -> Iterator[Path]:
     finally:
         shutil.rmtree(root, ignore_errors=True)
         os.close(held)
+
+
+def _place(user: int) -> Path:
+    """Where temporary folders are made, if `user` can get there."""
+    places = [Path(tempfile.gettempdir()).resolve(), Path("/tmp"), Path("/var/tmp")]
+    for place in places:
+        if not user or all(part.stat().st_mode & stat.S_IXOTH for part in (place, *place.parents)):
+            return place
+    raise GraderError("No temporary folder can be entered by other users: set TMPDIR to one.")
 
 
 def remove_stale() -> None:
@@ -331,12 +342,25 @@ def remove_stale() -> None:
 
 @contextlib.contextmanager
 def _cgroup() -> Iterator[Cgroup | None]:
+    """A control group, if one can be had, gone afterwards."""
     cgroup = create_cgroup()
     try:
         yield cgroup
     finally:
         if cgroup:
             cgroup.remove()
+
+
+def _try_empty_box(space: Workspace) -> None:
+    """Raises GraderError when no box opens: a fault of ours must not look like the student's.
+
+    The probe's answer is remembered, and the system may have changed since.
+    """
+    spawn = space.box().wrap(["/bin/true"], {}, Path("/tmp"), ())
+    _, error, status = _run_bounded(spawn)
+    if status != 0:
+        words = (error.strip().splitlines() or ["no reason given"])[-1]
+        raise GraderError(f"The sandbox does not open ({words}): try `make setup`.")
 
 
 def _bury_user(launch: str, user: int) -> None:
@@ -440,12 +464,13 @@ def _ask_canary(sandbox: Sandbox, canary: Path) -> tuple[dict[str, str], str]:
         argv = [program, port, os.getpid(), secret.name, *solutions]
         box = space.box(read=("canary",))
         spawn = box.wrap([str(word) for word in argv], {}, program.parent, ())
-        out, error = _run_bounded(spawn)
+        out, error, _ = _run_bounded(spawn)
     walls = {wall: found for wall, _, found in (line.partition(" ") for line in out.splitlines())}
     return walls, (error.strip().splitlines() or [""])[-1]
 
 
-def _run_bounded(spawn: Spawn) -> tuple[str, str]:
+def _run_bounded(spawn: Spawn) -> tuple[str, str, int]:
+    """Runs a program of the grader's own.  Returns stdout, stderr, and the exit status."""
     child = subprocess.Popen(
         list(spawn.argv),
         env=dict(spawn.env),
@@ -457,9 +482,10 @@ def _run_bounded(spawn: Spawn) -> tuple[str, str]:
         start_new_session=True,
     )
     try:
-        return child.communicate(timeout=CANARY_S)
+        out, error = child.communicate(timeout=CANARY_S)
+        return out, error, child.returncode
     except subprocess.TimeoutExpired:
-        return "", "the canary hung"
+        return "", "it hung", -1
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)

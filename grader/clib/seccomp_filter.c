@@ -207,11 +207,13 @@ check_clone (SeccompFilter *filter)
 static void
 check_arguments (SeccompFilter *filter, bool shared)
 {
+  static const uint32_t first_process[] = { 1 };
   static const uint32_t keystrokes[] = { TIOCSTI, TIOCLINUX };
   static const uint32_t everybody[] = { UINT32_MAX };
   static const uint32_t personalities[] = { PER_LINUX, ADDR_NO_RANDOMIZE, UINT32_MAX };
   static const uint32_t families[] = { AF_UNIX, AF_INET, AF_INET6 };
 
+  refuse_values (filter, SYS_ptrace, 1, first_process, 1); /* it would end with the box */
   refuse_values (filter, SYS_ioctl, 1, keystrokes, 2);
   refuse_values (filter, SYS_kill, 0, everybody, 1);
   allow_values (filter, SYS_personality, 0, personalities, 3);

@@ -22,7 +22,7 @@ attack (pid_t pid)
       process_vm_readv (pid, &mine, 1, &theirs, 1, 0) >= 0)
     printf ("STOLEN: memory of %d\n", (int) pid);
   g_snprintf (path, sizeof path, "/proc/%d/mem", (int) pid);
-  if (open (path, O_RDWR) >= 0)
+  if (pid != 1 && open (path, O_RDWR) >= 0) /* process 1 is the box's own */
     printf ("STOLEN: %s\n", path);
 }
 

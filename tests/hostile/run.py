@@ -90,6 +90,7 @@ def scene() -> Iterator[Scene]:
         socket.create_server(("127.0.0.1", 0)) as server,
     ):
         root = Path(name)
+        root.chmod(0o755)  # the box's user passes through; what is worth stealing is readable
         tokens = [f"token{secrets.token_hex(8)}" for _ in range(3)]
         for folder in ("submissions", "temporary", "home"):
             (root / folder).mkdir()
