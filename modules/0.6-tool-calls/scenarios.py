@@ -339,5 +339,6 @@ def manners_scenarios(rng: random.Random) -> list[Scenario]:
         scenario("batch_from_a_callback", Plan(answers(rng, 2)), Plan(answers(rng, 2))),
         replace(scenario("calls_are_printed", printing), expected=printed(printing)),
         scenario("loop_stays_responsive", Plan(answers(rng, 3))),
+        scenario("one_thread_is_enough", Plan(answers(rng, 2))),
         scenario("batches_leave_nothing_behind", heap, replace(heap, cancel_ms=300)),
     ]
