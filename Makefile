@@ -107,6 +107,11 @@ verify:
 skeletons:
 	@$(GRADER) skeletons
 
+##   make editor                 tell clangd how the course is compiled
+.PHONY: editor
+editor:
+	@$(GRADER) editor
+
 ##   make bench                  the benchmark: time and flake rate
 .PHONY: bench
 bench:
