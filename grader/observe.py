@@ -188,7 +188,7 @@ def _run_tests(shop: Workshop, contract: Path, seed: int) -> tuple[Run, tuple[Te
     given = [f"nonce {nonce}"]
     for scenario in scenarios:
         given += [f"test {scenario.test}", *scenario.given]
-    limits = Limits(virtual_s=1e6, wall_s=30.0, cpu_s=20.0, output_bytes=4 << 20)
+    limits = Limits(virtual_s=1e6, wall_s=120.0, cpu_s=60.0, open_files=2048, output_bytes=4 << 20)
     options = {"ASAN_OPTIONS": "detect_leaks=0"}  # the tests leave their own things behind
     stdin = "".join(f"{line}\n" for line in given).encode()
     run = _on_virtual_clock(shop, contract, limits, options, stdin)

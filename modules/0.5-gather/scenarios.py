@@ -11,6 +11,8 @@ from collections.abc import Sequence
 
 from grader.records import Scenario
 
+AFTERWARDS_S = 60  # as in check_experiments.c
+
 Experiments = Sequence[tuple[str, int]]
 Timeline = tuple[tuple[float, str], ...]
 
@@ -31,7 +33,7 @@ def one_by_one(experiments: Experiments) -> Timeline:
     start_s = 0.0
     for experiment in experiments:
         timeline += started_together([experiment], start_s)
-        start_s += 3 * experiment[1] + 2
+        start_s += experiment[1] + min(experiment[1], AFTERWARDS_S) + 1
     return timeline
 
 
@@ -60,7 +62,9 @@ def run_experiment_scenarios(rng: random.Random) -> list[Scenario]:
     """run_experiment on its own."""
     some = named(rng, rng.sample(range(1, 60), 3))
     zero = named(rng, [0])
-    long = named(rng, [rng.randint(66, 120), rng.randint(256, 600), rng.randint(2, 5) * 3600])
+    # Longer than 65.535 s (16 bits of milliseconds), than 255 s (8 bits), and an hour.  No
+    # more: a program may legally count down in short ticks, and each of them costs time.
+    long = named(rng, [rng.randint(66, 90), rng.randint(256, 300), 3600 + rng.randint(0, 60)])
     unusual = [
         (new_name(rng) + " 100% %s %d %n", 1),
         (new_name(rng) + "_" + "long" * rng.randint(25, 75), 2),
@@ -83,7 +87,7 @@ def gather_scenarios(rng: random.Random) -> list[Scenario]:
     equal_names = [(name, seconds) for seconds in (9, 4, 7)]
     equal_seconds = named(rng, [rng.randint(1, 20)] * 4)
     one = named(rng, [rng.randint(1, 300)])
-    thousand = named(rng, [rng.randint(0, 3600) for _ in range(1000)])
+    thousand = named(rng, [rng.randint(0, 60) for _ in range(1000)])
     given = {
         "gather_slowest_first": slowest_first,
         "gather_equal_names": equal_names,
