@@ -19,7 +19,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#define MAX_TIMERS 128
+#define MAX_TIMERS 1100
 #define ALARM_TIMER 0 /* alarm() and setitimer() share one */
 
 typedef enum { UNUSED, TIMER_FD, TIMER_SIGNAL } TimerKind;
