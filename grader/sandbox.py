@@ -154,10 +154,11 @@ class Workspace:
             fd = os.open(made, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError:
             return None
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > max_bytes:
+            os.close(fd)
+            return None
         with os.fdopen(fd, "rb") as file:
-            status = os.fstat(fd)
-            if not stat.S_ISREG(status.st_mode) or status.st_size > max_bytes:
-                return None
             target = self.shelf(shelf) / made.name
             target.unlink(missing_ok=True)
             with target.open("xb") as copy:
