@@ -101,15 +101,13 @@ def test_nobody_is_root(space: Workspace) -> None:
 
 def test_inherited_descriptors_keep_their_numbers(space: Workspace) -> None:
     ours, theirs = os.pipe()
-    spawn = space.box().wrap(
-        ("/bin/sh", "-c", f"echo hello > /proc/self/fd/{theirs}"), {}, Path("/"), (theirs,)
-    )
-    subprocess.run(
-        list(spawn.argv), env=dict(spawn.env), cwd=spawn.cwd, pass_fds=(theirs,), check=True
-    )
+    words = ("/usr/bin/python3", "-I", "-c", f"import os; os.write({theirs}, b'hello')")
+    spawn = space.box().wrap(words, {}, Path("/"), (theirs,))
+    env = dict(spawn.env)
+    subprocess.run(list(spawn.argv), env=env, cwd=spawn.cwd, pass_fds=(theirs,), check=True)
     os.close(theirs)
     with os.fdopen(ours) as pipe:
-        assert pipe.read() == "hello\n"
+        assert pipe.read() == "hello"
 
 
 # ---- what can not be done ------------------------------------------------------------------
