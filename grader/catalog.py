@@ -47,8 +47,14 @@ def _module_folders(root: Path) -> list[Path]:
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise GraderError(f"{path} cannot be read: {error}") from error
+    except OSError as error:
+        raise GraderError(f"{_shown(path)} cannot be read: {error.strerror}.") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise GraderError(f"{_shown(path)} cannot be read: {error}.") from error
+
+
+def _shown(path: Path) -> str:
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
 
 
 def _load(folder: Path, root: Path) -> Module:
@@ -81,7 +87,7 @@ def _load(folder: Path, root: Path) -> Module:
             diagnoses=_diagnoses(folder / "diagnoses.toml"),
         )
     except (KeyError, TypeError) as error:
-        raise GraderError(f"{folder}: module.toml or hints.toml lacks {error}") from error
+        raise GraderError(f"{_shown(folder)}: module.toml or hints.toml lacks {error}") from error
 
 
 def _files(folder: Path, names: list[str]) -> tuple[Path, ...]:

@@ -19,7 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         from grader import commands  # late: `--help` and a wrong word answer at once
 
-        status: int = getattr(commands, arguments.command.replace("-", "_"))(arguments)
+        status: int = getattr(commands, arguments.function)(arguments)
         sys.stdout.flush()
         return status
     except GraderError as error:
@@ -59,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
 
     def command(name: str, text: str, *, module: bool = True) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(function="list_modules" if name == "list" else name)
         if module:
             sub.add_argument("module", nargs="?", default="", help="a module's id, such as 0.5")
         return sub

@@ -7,16 +7,20 @@ needs are imported in it, so that a grade starts at once.
 from __future__ import annotations
 
 import argparse
+import getpass
+import os
+import pwd
 import shutil
 import sys
 import textwrap
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from grader import catalog, submission
+from grader import catalog, plain_text, submission
 from grader.catalog import ROOT
 from grader.parts import build_root
-from grader.records import GraderError, GradeResult, Module, Submission
+from grader.records import GraderError, GradeResult, Module, OutputLine, Submission
 
 FULL_MARKS, MARKS_LOST, COULD_NOT_JUDGE = 0, 1, 2
 STATUS = {"pass": FULL_MARKS, "fail": MARKS_LOST, "error": COULD_NOT_JUDGE}
@@ -26,7 +30,7 @@ def grade(arguments: argparse.Namespace) -> int:
     """Grades, prints the report, remembers the score."""
     module = _module(arguments)
     work = submission.read(module, module.solution if arguments.solution else arguments.file)
-    result = grade_submission(work, fast=arguments.fast, trust=arguments.trust)
+    result = _grade_with_claim(work, fast=arguments.fast, trust=arguments.trust)
     if arguments.json != "-":
         _print_report(result)
     if arguments.json:
@@ -44,6 +48,108 @@ def grade_submission(work: Submission, *, fast: bool, trust: bool = False) -> Gr
     if not work.own:
         walls.require_for_stranger(trust)
     return judge.judge(observe.observe(work, walls, fast=fast))
+
+
+def _grade_with_claim(work: Submission, *, fast: bool, trust: bool) -> GradeResult:
+    """A grade, with a note if the console output that was handed in does not reproduce."""
+    result = grade_submission(work, fast=fast, trust=trust)
+    if work.claimed_output is None:
+        return result
+    from grader import markdown
+
+    return replace(result, notes=(*result.notes, *markdown.claim_notes(result)))
+
+
+def list_modules(_: argparse.Namespace) -> int:
+    """Shows every module, best and last score, and which is next."""
+    from grader import progress
+
+    modules = [catalog.find(id_) for id_ in catalog.module_ids()]
+    summary = progress.summary(progress_database(), modules)
+    _tell(summary.message)
+    for one in summary.modules:
+        best, last = one.best, one.last
+        score = f"best {best.score}/{best.max_score}" if best else "not graded yet"
+        when = f"last {last.score} on {last.at.astimezone():%Y-%m-%d %H:%M}" if last else ""
+        mark = "x" if one.done else ">" if one.module.id == summary.next_module else " "
+        title = f"{one.module.title} ({one.module.minutes} min)"
+        print(f" {mark} {one.module.id:5}{title:50} {score:15} {when}".rstrip())
+    if summary.next_module:
+        module = catalog.find(summary.next_module)
+        print(f"\nNext: read {_relative(module.folder / 'lesson.md')},")
+        print(f"edit {_relative(module.exercise)}, then: make grade MODULE={module.id}")
+    else:
+        print("\nAll done: full marks everywhere.")
+    return FULL_MARKS
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Builds and runs the exercise, ungraded: the program's own output and nothing else."""
+    from grader import build, observe, sandbox
+
+    work = submission.read(_module(arguments))
+    walls = sandbox.probe(build_root() / "sandbox")
+    with build.workshop(work, walls) as shop:
+        built = build.build_program(shop)
+        if built.messages:
+            print(built.messages, file=sys.stderr)
+        if not built.program:
+            return MARKS_LOST
+        seen = observe.run_once(shop, built.program, fast=arguments.fast, on_line=_echo)
+    if seen.exit.status == 0:
+        return FULL_MARKS
+    from grader.judge.program import ending_words
+
+    print(f"run: it {ending_words(seen)}", file=sys.stderr)
+    return MARKS_LOST
+
+
+def _echo(stream: str, line: OutputLine) -> None:
+    target = {"stdout": sys.stdout, "stderr": sys.stderr}.get(stream)
+    if target:
+        print(plain_text.line(line.text), file=target, flush=True)
+
+
+def report(arguments: argparse.Namespace) -> int:
+    """Grades, and writes the HTML report."""
+    from grader.report import html
+
+    module = _module(arguments)
+    work = submission.read(module, arguments.file)
+    result = _grade_with_claim(work, fast=False, trust=arguments.trust)
+    text = html.render(result, source=work.source, next_module=_next_module(module))
+    path = build_root() / "reports" / f"{module.id}.html"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8", errors="backslashreplace")
+    print(f"{result.score}/{result.max_score}: {_relative(path)}")
+    return STATUS[result.verdict]
+
+
+def submit(arguments: argparse.Namespace) -> int:
+    """Grades, and writes the Markdown file to hand in."""
+    from grader import markdown
+
+    module = _module(arguments)
+    result = grade_submission(submission.read(module), fast=False)
+    _remember(result)
+    name = os.environ.get("NAME") or pwd.getpwuid(os.getuid()).pw_gecos.split(",")[0]
+    text = markdown.write_submission(
+        result, name=name or getpass.getuser(), at=datetime.now().astimezone()
+    )
+    path = build_root() / "submissions" / f"{module.id}.md"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8", errors="backslashreplace")
+    print(f"{result.score}/{result.max_score}: {_relative(path)} is ready to be handed in.")
+    return STATUS[result.verdict]
+
+
+def editor(_: argparse.Namespace) -> int:
+    """Writes compile_commands.json, so that editors understand the exercises."""
+    from grader.editor import write_compile_commands
+
+    modules = [catalog.find(id_) for id_ in catalog.module_ids()]
+    print(_relative(write_compile_commands(ROOT, modules)))
+    return FULL_MARKS
 
 
 def skeletons(_: argparse.Namespace) -> int:
@@ -170,7 +276,13 @@ def _next_module(module: Module) -> str:
 def _remember(result: GradeResult) -> None:
     from grader import progress
 
-    progress.record(result, progress_database())
+    _tell(progress.record(result, progress_database()))
+
+
+def _tell(message: str) -> None:
+    """Something about the grader's own files that the student should know."""
+    if message:
+        print(f"grader: {message}", file=sys.stderr)
 
 
 def progress_database() -> Path:

@@ -21,6 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from grader import build
 from grader.build import Workshop
@@ -91,6 +92,15 @@ def _clocks_disagree(evidence: Evidence) -> bool:
     return abs(wall.elapsed_s - virtual.elapsed_s) > CLOCKS_AGREE_S
 
 
+def run_once(shop: Workshop, program: Path, *, fast: bool, on_line: OnLine | None = None) -> Run:
+    """One run of a program for somebody who wants to see it run, not to grade it."""
+    limits = Limits(wall_s=600.0, virtual_s=3600.0)
+    if fast:
+        return _on_virtual_clock(shop, program, limits, {}, b"", on_line)
+    command = Command((str(program),), shop.bin, ENVIRONMENT)
+    return run_on_wall_clock(command, limits, box=shop.space.box(read=("bin",)), on_line=on_line)
+
+
 # ---- The real run ----------------------------------------------------------------------
 
 
@@ -140,7 +150,12 @@ def _run_virtual(shop: Workshop, program: Path | None) -> Run | None:
 
 
 def _on_virtual_clock(
-    shop: Workshop, binary: Path, limits: Limits, options: Mapping[str, str], stdin: bytes
+    shop: Workshop,
+    binary: Path,
+    limits: Limits,
+    options: Mapping[str, str],
+    stdin: bytes,
+    on_line: OnLine | None = None,
 ) -> Run:
     command = Command((str(binary),), shop.bin, {**ENVIRONMENT, **options}, stdin)
     return run_on_virtual_clock(
@@ -149,6 +164,7 @@ def _on_virtual_clock(
         box=shop.space.box(read=("bin",), ptrace="detect_leaks=1" in options.values()),
         vclock=shop.clock,
         source_name=shop.submission.name,
+        on_line=on_line,
     )
 
 
@@ -232,7 +248,9 @@ def _test_run(
     end_s = min((time_s for time_s in begins.values() if time_s > begin_s), default=float("inf"))
     verdict, message = result or ("missing", "")
     diagnosis, _, words = message.partition(": ")
-    status = "pass" if verdict == "pass" and ended else "missing" if not result else "fail"
+    status: Literal["pass", "fail", "missing"] = (
+        "pass" if verdict == "pass" and ended else "missing" if not result else "fail"
+    )
     return TestRun(
         scenario,
         status,

@@ -192,6 +192,15 @@ def stopped_words(reason: str, elapsed_s: float) -> str:
     return words.format(virtual=elapsed_s, wall=elapsed_s)
 
 
+def ending_words(run: Run) -> str:
+    """How a run ended, as the rest of a sentence that begins with "it"."""
+    if run.exit.stopped:
+        return stopped_words(run.exit.stopped, run.elapsed_s).removeprefix("it ")
+    if run.exit.signal is not None:
+        return _crash(run).evidence
+    return f"ended with exit status {run.exit.status}"
+
+
 def _never_ended(evidence: Evidence, run: Run) -> Finding:
     seen = console.seen_lines(run.stdout)
     after = f" after {console.quote(seen[-1].text)}" if seen else ", and it printed nothing"
