@@ -14,12 +14,13 @@ import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from grader import catalog, commands, submission
-from grader.records import GraderError, Module
+from grader.judge import judge
+from grader.records import Evidence, GraderError, GradeResult, Module
 from grader.skeleton import skeleton
 
 Kind = Literal["reference", "skeleton", "mistake", "variant"]
@@ -54,6 +55,7 @@ class Row:
     statuses: tuple[tuple[str, str], ...]  # check id, status
     own: tuple[str, ...]  # the checks that fail with a diagnosis of their own
     problem: str  # "" if all is as it must be
+    needs: tuple[str, ...]  # without any one of these checks it would be a problem
 
 
 def cases(module: Module, only: str = "") -> tuple[list[Case], list[str]]:
@@ -127,37 +129,44 @@ def grade_case(case: Case) -> Row:
     """Grades one program in simulated time, and compares the verdict with the promise."""
     module = catalog.find(case.module_id)
     result = commands.grade_submission(submission.read(module, case.path), fast=True)
-    first = result.diagnoses[0].id if result.diagnoses else ""
-    own = [
-        check.id for check in result.checks if check.diagnosis and "follows" not in check.message
-    ]
     return Row(
         case,
         result.verdict,
         result.score,
-        first,
+        result.diagnoses[0].id if result.diagnoses else "",
         tuple((check.id, check.status) for check in result.checks),
-        tuple(own),
-        _problem(case, result.verdict, first, [c.id for c in result.checks if c.points]),
+        tuple(c.id for c in result.checks if c.diagnosis and "follows" not in c.message),
+        problem(case, result),
+        tuple(c.id for c in module.checks if problem(case, without(result.evidence, c.id))),
     )
 
 
-def _problem(case: Case, verdict: str, first: str, with_points: Sequence[str]) -> str:
-    if verdict == "error":
+def without(evidence: Evidence, check_id: str) -> GradeResult:
+    """The verdict on the same evidence if the grader did not have this check."""
+    work = evidence.submission
+    checks = tuple(check for check in work.module.checks if check.id != check_id)
+    less = replace(work, module=replace(work.module, checks=checks))
+    return judge(replace(evidence, submission=less))
+
+
+def problem(case: Case, result: GradeResult) -> str:
+    """What is wrong with the verdict on a case, "" if it is as promised."""
+    first = result.diagnoses[0].id if result.diagnoses else ""
+    if result.verdict == "error":
         return "could not be judged"
     if case.kind == "skeleton":
-        earned = ", ".join(with_points)
-        return f"earns points for {earned}" if earned else "" if verdict == "fail" else "passes"
+        earned = ", ".join(c.id for c in result.checks if c.status == "pass" and c.max_points)
+        return f"passes {earned}" if earned else "" if result.verdict == "fail" else "passes"
     if case.kind == "mistake":
-        if verdict != "fail":
+        if result.verdict != "fail":
             return "passes, but is wrong"
         return "" if first == case.expected else f"expected {case.expected}, got {first}"
-    return "" if verdict == "pass" else f"should pass, but got {first}"
+    return "" if result.verdict == "pass" else f"should pass, but got {first}"
 
 
 def checks_without_a_mistake(module: Module, rows: Iterable[Row]) -> list[str]:
-    """Checks that give no mistake away by themselves: they could be deleted unnoticed."""
-    needed = {id_ for row in rows if row.case.kind == "mistake" for id_ in row.own}
+    """Checks that could be deleted unnoticed, because no mistake needs them."""
+    needed = {id_ for row in rows if row.case.kind == "mistake" for id_ in row.needs}
     return [f"no mistake needs the check {c.id!r}" for c in module.checks if c.id not in needed]
 
 
