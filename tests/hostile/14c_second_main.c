@@ -1,21 +1,10 @@
-// attack 14c: brings a main of its own under the name that the linker sees; expected: marks lost
+// attack 14c: takes the place of the function that calls main; expected: marks lost
 #define _GNU_SOURCE
 #include "experiments.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-int other_main (void) __asm__("_start_hostile");
-
-int
-other_main (void)
-{
-  _exit (0);
-}
-
-extern int start_again (void) __attribute__ ((alias ("other_main")));
-int __libc_start_main (void) __attribute__ ((weak));
 
 int
 __libc_start_main (void)

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #pragma GCC optimize("-fplugin=/box/course/plugin.so", "-specs=/box/course/specs")
-#pragma GCC target("plugin=/box/course/plugin.so")
 #pragma comment(linker, "/INCLUDE:/etc/passwd")
 __asm__(".section .drectve\n.ascii \"-e hostile\"\n.text\n");
 

@@ -1,4 +1,4 @@
-// attack 17b: asks the linker for more through section names and .symver; expected: marks lost
+// attack 17b: names another program interpreter in a section of its own; expected: marks lost
 #define _GNU_SOURCE
 #include "experiments.h"
 
@@ -6,14 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-__asm__(".symver hostile_main,main@@GLIBC_2.2.5");
 __asm__(".section .interp, \"a\"\n.asciz \"/box/bin/program\"\n.text\n");
-
-int
-hostile_main (void)
-{
-  _exit (0);
-}
 
 static void
 show (void)

@@ -59,7 +59,7 @@ gather_experiments (const Experiment *experiments, gsize n_experiments, GatherDo
 int
 main (void)
 {
-  call ("127.0.0.1", @PORT @, SOCK_STREAM);
+  call ("127.0.0.1", (guint16) atoi ("@PORT@"), SOCK_STREAM);
   call ("192.0.2.1", 53, SOCK_DGRAM);
   call ("192.0.2.1", 443, SOCK_STREAM);
   if (system ("getent hosts example.invalid; exec 3<>/dev/tcp/127.0.0.1/@PORT@") < 0)

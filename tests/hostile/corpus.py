@@ -77,7 +77,8 @@ def _from_file(path: Path) -> Attack:
         target.write_text(filled, encoding="utf-8")
         return target
 
-    return Attack(path.name, *match.groups(), make)
+    number, what, expected = match.groups()
+    return Attack(path.name, number, what, expected, make)
 
 
 # ---- what only a program can make ----------------------------------------------------------

@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import unicodedata
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -197,8 +198,6 @@ def _check_verdict(outcome: Outcome, done: Grade) -> None:
 
 
 def _check_message(outcome: Outcome, done: Grade) -> None:
-    import unicodedata
-
     for text in (done.stdout, done.stderr, done.report):
         odd = {c for c in text if unicodedata.category(c) in INVISIBLE} - {"\n"}
         if odd:
@@ -265,19 +264,25 @@ def _groups(pid: int) -> list[str]:
 # ---- The table -----------------------------------------------------------------------------
 
 
-def print_table(outcomes: Sequence[Outcome]) -> None:
-    """One line for each attack, and the sums that count."""
+def print_head() -> None:
     print(f"{'attack':<28} {'expected':<10} {'score':>7} {'time':>6}  what it tried")
-    for outcome in outcomes:
-        attack = outcome.attack
-        mark = "FAILED " if outcome.problems else ""
-        print(
-            f"{Path(attack.name).stem:<28} {attack.expected:<10} {outcome.score:>7} "
-            f"{outcome.seconds:5.1f}s  {mark}{attack.what}"
-        )
-        for problem in outcome.problems:
-            print(f"{'':<28} ! {problem}")
-    print()
+
+
+def print_outcome(outcome: Outcome) -> None:
+    """One line, and one for each thing that went wrong."""
+    attack = outcome.attack
+    mark = "FAILED " if outcome.problems else ""
+    print(
+        f"{Path(attack.name).stem:<28} {attack.expected:<10} {outcome.score:>7} "
+        f"{outcome.seconds:5.1f}s  {mark}{attack.what}"
+    )
+    for problem in outcome.problems:
+        print(f"{'':<28} ! {problem}")
+    sys.stdout.flush()
+
+
+def print_sums(outcomes: Sequence[Outcome]) -> None:
+    """The numbers that must be 0."""
     sums = {
         "marks gained": sum(bool(outcome.gained) for outcome in outcomes),
         "secrets read": sum(bool(outcome.read) for outcome in outcomes),
@@ -286,6 +291,7 @@ def print_table(outcomes: Sequence[Outcome]) -> None:
         "messages unclear": sum(bool(outcome.unclear) for outcome in outcomes),
     }
     longest = max((outcome.seconds for outcome in outcomes), default=0.0)
+    print()
     print(f"{len(outcomes)} attacks; " + "; ".join(f"{name} {n}" for name, n in sums.items()))
     print(f"longest grade {longest:.1f} s (limit {TIME_LIMIT_S:.0f} s)")
 
@@ -306,10 +312,14 @@ def main() -> int:
     parser.add_argument("--only", default="", help="only names that contain this")
     parser.add_argument("--jobs", type=int, default=2)
     words = parser.parse_args()
+    chosen = choose(words.only, words.quick)
+    outcomes = []
+    print_head()
     with ThreadPoolExecutor(words.jobs) as pool:
-        chosen = choose(words.only, words.quick)
-        outcomes = list(pool.map(lambda attack: try_attack(attack, fast=words.fast), chosen))
-    print_table(outcomes)
+        for outcome in pool.map(lambda attack: try_attack(attack, fast=words.fast), chosen):
+            outcomes.append(outcome)
+            print_outcome(outcome)
+    print_sums(outcomes)
     return int(any(outcome.problems for outcome in outcomes))
 
 
