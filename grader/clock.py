@@ -155,6 +155,7 @@ class Thread:
     tid: int = 0  # as the program sees it
     probed: int = 0  # the progress of the run when it last looked
     interrupted: bool = False
+    events: int = 0  # what had happened when it was last given the turn
     explained: int = -1  # the progress of the run when it last explained itself
     granted_s: float = 0.0  # real
     granted_cpu_s: float = 0.0
@@ -200,6 +201,7 @@ class Clock:
         self._processes: list[Process] = []
         self._threads: list[Thread] = []
         self._progress = 1  # grows whenever somebody has run
+        self._events = 0  # what has happened while nobody, or somebody else, had the turn
         self._last = -1  # the place in _threads of who ran last
         self._runner: Thread | None = None
         self._settling_until_s = 0.0
@@ -263,6 +265,7 @@ class Clock:
 
     def _drop(self, thread: Thread) -> None:
         """The thread is gone; its process may be, too."""
+        self._events += 1
         self._end_wait(thread, thread.wait_end_ns)
         self._end_spin(thread)
         place = self._threads.index(thread)
@@ -285,6 +288,7 @@ class Clock:
         """The process has ended: its parent can wait for it now."""
         if process.ended:
             return
+        self._events += 1
         process.ended = True
         process.ending_since_s = 0.0
         self._settling_until_s = 0.0
@@ -400,7 +404,8 @@ class Clock:
             thread.waiting, thread.wait_start_ns = request, self.now_ns
             self._end_spin(thread)
         thread.state, thread.request = State.WAITS, request
-        thread.probed = self._progress
+        # A process may have ended since the thread has looked: then it must look again.
+        thread.probed = self._progress if thread.events == self._events else 0
         thread.interrupted = False
 
     def _take_spin(self, thread: Thread, request: Request) -> None:
@@ -476,6 +481,7 @@ class Clock:
         thread.granted_cpu_s = -1.0
         if reply is not Reply.EXPLAIN:
             thread.wait_end_ns = self.now_ns
+            thread.events = self._events
         with contextlib.suppress(BrokenPipeError, ConnectionResetError, BlockingIOError):
             thread.channel.send(REPLY.pack(reply, 0, self.now_ns))
 

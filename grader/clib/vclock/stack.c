@@ -27,7 +27,7 @@ typedef struct {
   uintptr_t callee;  /* what the executable called, if that is not one of our wrappers */
 } Walk;
 
-static Range executable, library;
+static Range executable, library, sanitizer;
 
 static int
 find_range (struct dl_phdr_info *info, size_t size, void *data)
@@ -50,6 +50,8 @@ find_range (struct dl_phdr_info *info, size_t size, void *data)
   if (first)
     executable = range;
   first = false;
+  if (strstr (info->dlpi_name, "san.so") != NULL)
+    sanitizer = range;
   if (own >= range.start && own < range.end)
     library = range;
   return 0;
@@ -65,6 +67,13 @@ static bool
 contains (const Range *range, uintptr_t address)
 {
   return address >= range->start && address < range->end;
+}
+
+/* LeakSanitizer spins while its helper looks through the memory: that is not the program. */
+bool
+vclock_is_sanitizer (const void *address)
+{
+  return contains (&sanitizer, (uintptr_t) address);
 }
 
 static _Unwind_Reason_Code

@@ -164,6 +164,7 @@ unsigned vclock_first_own_fd (void);
 
 /* ---- stack.c ---- */
 void vclock_stack_init (void);
+bool vclock_is_sanitizer (const void *address);
 void vclock_describe_caller (Request *request, const char *call);
 
 /* ---- time.c ---- */
