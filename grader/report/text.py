@@ -50,13 +50,32 @@ class Ink:
     rule: str
     tick: str
     times: str
+    key: str
 
 
 UNICODE = Ink(
-    {"pass": "✓", "fail": "✗", "skipped": "–", "error": "!"}, "█", "─", "▓", "·", "▶", "─", "┬", "×"
+    marks={"pass": "✓", "fail": "✗", "skipped": "–", "error": "!"},
+    seen="█",
+    expected="─",
+    blocked="▓",
+    idle="·",
+    overflow="▶",
+    rule="─",
+    tick="┬",
+    times="×",
+    key="▶",
 )
 ASCII = Ink(
-    {"pass": "+", "fail": "x", "skipped": "-", "error": "!"}, "#", "-", "X", ".", ">", "-", "+", "x"
+    marks={"pass": "+", "fail": "x", "skipped": "-", "error": "!"},
+    seen="#",
+    expected="-",
+    blocked="X",
+    idle=".",
+    overflow=">",
+    rule="-",
+    tick="+",
+    times="x",
+    key=">",
 )
 
 
