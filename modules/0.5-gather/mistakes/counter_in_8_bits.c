@@ -1,95 +1,132 @@
 // mistake: done-too-early
 // Nobody gathers more than 255 experiments.
 #include "experiments.h"
-#include <stdio.h>
 
 typedef struct {
   const char *name;
   guint seconds;
   ExperimentDone done;
   gpointer user_data;
-} Task;
+} Lab;
+
+static void
+lab_free (gpointer data)
+{
+  g_rc_box_release (data);
+}
+
+static gboolean
+lab_closes (gpointer data)
+{
+  Lab *lab = data;
+
+  g_print ("[%s] finished after %u seconds\n", lab->name, lab->seconds);
+  lab->done (lab->name, lab->seconds, lab->user_data);
+  return G_SOURCE_REMOVE;
+}
+
+void
+run_experiment (const char *name, guint seconds, ExperimentDone done, gpointer user_data)
+{
+  Lab *lab = g_rc_box_new0 (Lab);
+
+  lab->name = name;
+  lab->seconds = seconds;
+  lab->done = done;
+  lab->user_data = user_data;
+  g_print ("[%s] starting...\n", name);
+  g_timeout_add_full (G_PRIORITY_DEFAULT, seconds * 1000, lab_closes, lab, lab_free);
+}
 
 typedef struct {
-  gsize total;
-  guint8 left;
   Experiment *results;
-  struct Cell *cells;
+  gsize n_results;
+  guint8 n_pending;
   GatherDone done;
   gpointer user_data;
-} Tasks;
+} Gather;
 
-struct Cell {
-  Tasks *tasks;
-  gsize index;
-};
+typedef struct {
+  Gather *gather; /* a reference */
+} Share;
 
-static gboolean task_end (gpointer user_data) {
-  Task *task = user_data;
-  printf ("[%s] finished after %u seconds\n", task->name, task->seconds);
-  task->done (task->name, task->seconds, task->user_data);
-  g_free (task);
+static void
+gather_clear (gpointer data)
+{
+  Gather *gather = data;
+
+  g_free (gather->results);
+}
+
+static void
+gather_report (Gather *gather)
+{
+  gather->done (gather->results, gather->n_results, gather->user_data);
+}
+
+static gboolean
+gather_empty (gpointer data)
+{
+  gather_report (data);
+  g_rc_box_release_full (data, gather_clear);
   return G_SOURCE_REMOVE;
 }
 
-void run_experiment (const char *name, guint seconds, ExperimentDone done, gpointer user_data) {
-  Task *task = g_new (Task, 1);
-  task->name = name;
-  task->seconds = seconds;
-  task->done = done;
-  task->user_data = user_data;
-  printf ("[%s] starting...\n", name);
-  g_timeout_add (seconds * 1000, task_end, task);
+static void
+share_done (const char *name, guint seconds, gpointer data)
+{
+  Share *share = data;
+
+  if (--share->gather->n_pending == 0)
+    gather_report (share->gather);
+  g_rc_box_release_full (share->gather, gather_clear);
+  g_free (share);
 }
 
-static gboolean tasks_end (gpointer user_data) {
-  Tasks *tasks = user_data;
-  tasks->done (tasks->results, tasks->total, tasks->user_data);
-  g_free (tasks->cells);
-  g_free (tasks->results);
-  g_free (tasks);
-  return G_SOURCE_REMOVE;
-}
+void
+gather_experiments (const Experiment *experiments, gsize n_experiments, GatherDone done,
+                    gpointer user_data)
+{
+  Gather *gather = g_rc_box_new0 (Gather);
 
-static void cell_end (const char *name, guint seconds, gpointer user_data) {
-  struct Cell *cell = user_data;
-  Tasks *tasks = cell->tasks;
-  tasks->results[cell->index].name = name;
-  tasks->results[cell->index].seconds = seconds;
-  if (--tasks->left == 0)
-    tasks_end (tasks);
-}
-
-void gather_experiments (const Experiment *experiments, gsize n_experiments, GatherDone done, gpointer user_data) {
-  Tasks *tasks = g_new0 (Tasks, 1);
-  tasks->total = n_experiments;
-  tasks->left = n_experiments;
-  tasks->results = g_new0 (Experiment, n_experiments);
-  tasks->cells = g_new0 (struct Cell, n_experiments);
-  tasks->done = done;
-  tasks->user_data = user_data;
+  gather->results = g_memdup2 (experiments, n_experiments * sizeof (Experiment));
+  gather->n_results = n_experiments;
+  gather->n_pending = n_experiments;
+  gather->done = done;
+  gather->user_data = user_data;
   for (gsize i = 0; i < n_experiments; i++) {
-    tasks->cells[i].tasks = tasks;
-    tasks->cells[i].index = i;
-    run_experiment (experiments[i].name, experiments[i].seconds, cell_end, &tasks->cells[i]);
+    Share *share = g_new (Share, 1);
+
+    share->gather = g_rc_box_acquire (gather);
+    run_experiment (experiments[i].name, experiments[i].seconds, share_done, share);
   }
-  if (n_experiments == 0)
-    g_idle_add (tasks_end, tasks);
+  if (n_experiments > 0)
+    g_rc_box_release (gather);
+  else
+    g_idle_add (gather_empty, gather);
 }
 
-static void after_all (const Experiment *results, gsize n_results, gpointer user_data) {
-  printf ("All done: [");
+static void
+print_results (const Experiment *results, gsize n_results, gpointer user_data)
+{
+  g_print ("All done: [");
   for (gsize i = 0; i < n_results; i++)
-    printf ("%s('%s', %u)", i ? ", " : "", results[i].name, results[i].seconds);
-  printf ("]\n");
+    g_print ("%s('%s', %u)", i > 0 ? ", " : "", results[i].name, results[i].seconds);
+  g_print ("]\n");
   g_main_loop_quit (user_data);
 }
 
-int main (void) {
-  const Experiment experiments[] = {{"exp_small", 1}, {"exp_medium", 2}, {"exp_large", 3}};
-  GMainLoop *loop = g_main_loop_new (NULL, FALSE);
-  gather_experiments (experiments, 3, after_all, loop);
+int
+main (void)
+{
+  const Experiment experiments[] = {
+    { "exp_small", 1 },
+    { "exp_medium", 2 },
+    { "exp_large", 3 },
+  };
+  g_autoptr (GMainLoop) loop = g_main_loop_new (NULL, FALSE);
+
+  gather_experiments (experiments, G_N_ELEMENTS (experiments), print_results, loop);
   g_main_loop_run (loop);
-  g_main_loop_unref (loop);
   return 0;
 }

@@ -2,100 +2,113 @@
 // There is one counter for what is pending.
 #include "experiments.h"
 
-/* Was ein laufendes Experiment sich merken muß, bis seine Zeit um ist. */
 typedef struct {
   const char *name;
-  guint sekunden;
-  ExperimentDone fertig;
-  gpointer daten;
-} Versuch;
+  guint seconds;
+  ExperimentDone done;
+  gpointer user_data;
+} Lab;
 
-/* Läuft in der Hauptschleife – nie früher als nach »sekunden« Sekunden. */
-static gboolean
-zeit_ist_um (gpointer daten)
+static void
+lab_free (gpointer data)
 {
-  Versuch *v = daten;
+  g_rc_box_release (data);
+}
 
-  g_print ("[%s] finished after %u seconds\n", v->name, v->sekunden);
-  v->fertig (v->name, v->sekunden, v->daten);
-  g_free (v);
-  return G_SOURCE_REMOVE; /* Einmal genügt. */
+static gboolean
+lab_closes (gpointer data)
+{
+  Lab *lab = data;
+
+  g_print ("[%s] finished after %u seconds\n", lab->name, lab->seconds);
+  lab->done (lab->name, lab->seconds, lab->user_data);
+  return G_SOURCE_REMOVE;
 }
 
 void
 run_experiment (const char *name, guint seconds, ExperimentDone done, gpointer user_data)
 {
-  Versuch *v = g_new (Versuch, 1);
+  Lab *lab = g_rc_box_new0 (Lab);
 
-  v->name = name;
-  v->sekunden = seconds;
-  v->fertig = done;
-  v->daten = user_data;
+  lab->name = name;
+  lab->seconds = seconds;
+  lab->done = done;
+  lab->user_data = user_data;
   g_print ("[%s] starting...\n", name);
-  g_timeout_add (seconds * 1000, zeit_ist_um, v); /* Millisekunden! */
+  g_timeout_add_full (G_PRIORITY_DEFAULT, seconds * 1000, lab_closes, lab, lab_free);
 }
 
-/* Zählt, wie viele noch fehlen. */
-static gsize fehlen;
+typedef struct {
+  Experiment *results;
+  gsize n_results;
+  GatherDone done;
+  gpointer user_data;
+} Gather;
+
+static gsize n_pending;
 
 typedef struct {
-  Experiment *ergebnisse;
-  gsize größe;
-  GatherDone fertig;
-  gpointer daten;
-} Sammlung;
+  Gather *gather; /* a reference */
+} Share;
 
-typedef struct {
-  Sammlung *sammlung;
-  gsize platz;
-} Platz;
+static void
+gather_clear (gpointer data)
+{
+  Gather *gather = data;
+
+  g_free (gather->results);
+}
+
+static void
+gather_report (Gather *gather)
+{
+  gather->done (gather->results, gather->n_results, gather->user_data);
+}
 
 static gboolean
-alle_da (gpointer daten)
+gather_empty (gpointer data)
 {
-  Sammlung *s = daten;
-
-  s->fertig (s->ergebnisse, s->größe, s->daten);
-  g_free (s->ergebnisse);
-  g_free (s);
+  gather_report (data);
+  g_rc_box_release_full (data, gather_clear);
   return G_SOURCE_REMOVE;
 }
 
 static void
-einer_da (const char *name, guint seconds, gpointer daten)
+share_done (const char *name, guint seconds, gpointer data)
 {
-  Platz *p = daten;
-  Sammlung *s = p->sammlung;
+  Share *share = data;
 
-  s->ergebnisse[p->platz] = (Experiment){ name, seconds };
-  g_free (p);
-  if (--fehlen == 0)
-    alle_da (s);
+  if (--n_pending == 0)
+    gather_report (share->gather);
+  g_rc_box_release_full (share->gather, gather_clear);
+  g_free (share);
 }
 
 void
 gather_experiments (const Experiment *experiments, gsize n_experiments, GatherDone done,
                     gpointer user_data)
 {
-  Sammlung *s = g_new (Sammlung, 1);
+  Gather *gather = g_rc_box_new0 (Gather);
 
-  s->ergebnisse = g_new (Experiment, n_experiments);
-  s->größe = fehlen = n_experiments;
-  s->fertig = done;
-  s->daten = user_data;
+  gather->results = g_memdup2 (experiments, n_experiments * sizeof (Experiment));
+  gather->n_results = n_experiments;
+  n_pending = n_experiments;
+  gather->done = done;
+  gather->user_data = user_data;
   for (gsize i = 0; i < n_experiments; i++) {
-    Platz *p = g_new (Platz, 1);
+    Share *share = g_new (Share, 1);
 
-    p->sammlung = s;
-    p->platz = i;
-    run_experiment (experiments[i].name, experiments[i].seconds, einer_da, p);
+    share->gather = g_rc_box_acquire (gather);
+    run_experiment (experiments[i].name, experiments[i].seconds, share_done, share);
   }
-  if (n_experiments == 0)
-    g_idle_add (alle_da, s); /* Nichts zu tun, aber gemeldet wird trotzdem später. */
+  if (n_experiments > 0)
+    g_rc_box_release (gather);
+  else
+    g_idle_add (gather_empty, gather);
 }
 
 static void
-ausgeben (const Experiment *results, gsize n_results, gpointer user_data)
+print_results (const Experiment *results, gsize n_results, gpointer user_data)
 {
   g_print ("All done: [");
   for (gsize i = 0; i < n_results; i++)
@@ -107,15 +120,14 @@ ausgeben (const Experiment *results, gsize n_results, gpointer user_data)
 int
 main (void)
 {
-  const Experiment versuche[] = {
+  const Experiment experiments[] = {
     { "exp_small", 1 },
     { "exp_medium", 2 },
     { "exp_large", 3 },
   };
-  GMainLoop *schleife = g_main_loop_new (NULL, FALSE);
+  g_autoptr (GMainLoop) loop = g_main_loop_new (NULL, FALSE);
 
-  gather_experiments (versuche, G_N_ELEMENTS (versuche), ausgeben, schleife);
-  g_main_loop_run (schleife);
-  g_main_loop_unref (schleife);
+  gather_experiments (experiments, G_N_ELEMENTS (experiments), print_results, loop);
+  g_main_loop_run (loop);
   return 0;
 }

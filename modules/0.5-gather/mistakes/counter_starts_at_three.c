@@ -7,99 +7,107 @@ typedef struct {
   guint seconds;
   ExperimentDone done;
   gpointer user_data;
-} Work;
+} Lab;
 
-typedef struct {
-  GMutex lock;
-  Experiment *results;
-  gsize n_results;
-  gint n_pending;
-  GatherDone done;
-  gpointer user_data;
-} Shared;
-
-typedef struct {
-  Shared *shared;
-  gsize index;
-} Worker;
+static void
+lab_free (gpointer data)
+{
+  g_rc_box_release (data);
+}
 
 static gboolean
-work_finished (gpointer user_data)
+lab_closes (gpointer data)
 {
-  Work *work = user_data;
+  Lab *lab = data;
 
-  g_print ("[%s] finished after %u seconds\n", work->name, work->seconds);
-  work->done (work->name, work->seconds, work->user_data);
-  g_free (work);
+  g_print ("[%s] finished after %u seconds\n", lab->name, lab->seconds);
+  lab->done (lab->name, lab->seconds, lab->user_data);
   return G_SOURCE_REMOVE;
 }
 
 void
 run_experiment (const char *name, guint seconds, ExperimentDone done, gpointer user_data)
 {
-  Work *work = g_new (Work, 1);
+  Lab *lab = g_rc_box_new0 (Lab);
 
-  work->name = name;
-  work->seconds = seconds;
-  work->done = done;
-  work->user_data = user_data;
+  lab->name = name;
+  lab->seconds = seconds;
+  lab->done = done;
+  lab->user_data = user_data;
   g_print ("[%s] starting...\n", name);
-  g_timeout_add (seconds * 1000, work_finished, work);
+  g_timeout_add_full (G_PRIORITY_DEFAULT, seconds * 1000, lab_closes, lab, lab_free);
+}
+
+typedef struct {
+  Experiment *results;
+  gsize n_results;
+  gint n_pending;
+  GatherDone done;
+  gpointer user_data;
+} Gather;
+
+typedef struct {
+  Gather *gather; /* a reference */
+} Share;
+
+static void
+gather_clear (gpointer data)
+{
+  Gather *gather = data;
+
+  g_free (gather->results);
+}
+
+static void
+gather_report (Gather *gather)
+{
+  gather->done (gather->results, gather->n_results, gather->user_data);
 }
 
 static gboolean
-shared_report (gpointer user_data)
+gather_empty (gpointer data)
 {
-  Shared *shared = user_data;
-
-  shared->done (shared->results, shared->n_results, shared->user_data);
-  g_mutex_clear (&shared->lock);
-  g_free (shared->results);
-  g_free (shared);
+  gather_report (data);
+  g_rc_box_release_full (data, gather_clear);
   return G_SOURCE_REMOVE;
 }
 
 static void
-worker_done (const char *name, guint seconds, gpointer user_data)
+share_done (const char *name, guint seconds, gpointer data)
 {
-  Worker *worker = user_data;
-  Shared *shared = worker->shared;
+  Share *share = data;
 
-  g_mutex_lock (&shared->lock);
-  shared->results[worker->index].name = name;
-  shared->results[worker->index].seconds = seconds;
-  g_mutex_unlock (&shared->lock);
-  g_free (worker);
-
-  if (g_atomic_int_dec_and_test (&shared->n_pending))
-    shared_report (shared);
+  if (--share->gather->n_pending == 0)
+    gather_report (share->gather);
+  g_rc_box_release_full (share->gather, gather_clear);
+  g_free (share);
 }
 
 void
 gather_experiments (const Experiment *experiments, gsize n_experiments, GatherDone done,
                     gpointer user_data)
 {
-  Shared *shared = g_new0 (Shared, 1);
+  Gather *gather = g_rc_box_new0 (Gather);
 
-  g_mutex_init (&shared->lock);
-  shared->results = g_new0 (Experiment, n_experiments);
-  shared->n_results = n_experiments;
-  shared->n_pending = 3;
-  shared->done = done;
-  shared->user_data = user_data;
+  gather->results = g_memdup2 (experiments, n_experiments * sizeof (Experiment));
+  gather->n_results = n_experiments;
+  gather->n_pending = 3;
+  gather->done = done;
+  gather->user_data = user_data;
   for (gsize i = 0; i < n_experiments; i++) {
-    Worker *worker = g_new0 (Worker, 1);
+    Share *share = g_new (Share, 1);
 
-    worker->shared = shared;
-    worker->index = i;
-    run_experiment (experiments[i].name, experiments[i].seconds, worker_done, worker);
+    share->gather = g_rc_box_acquire (gather);
+    run_experiment (experiments[i].name, experiments[i].seconds, share_done, share);
   }
-  if (n_experiments == 0)
-    g_idle_add (shared_report, shared);
+  if (n_experiments > 0)
+    g_rc_box_release (gather);
+  else
+    g_idle_add (gather_empty, gather);
 }
 
 static void
-on_all_done (const Experiment *results, gsize n_results, gpointer user_data)
+print_results (const Experiment *results, gsize n_results, gpointer user_data)
 {
   g_print ("All done: [");
   for (gsize i = 0; i < n_results; i++)
@@ -116,10 +124,9 @@ main (void)
     { "exp_medium", 2 },
     { "exp_large", 3 },
   };
-  GMainLoop *loop = g_main_loop_new (NULL, FALSE);
+  g_autoptr (GMainLoop) loop = g_main_loop_new (NULL, FALSE);
 
-  gather_experiments (experiments, G_N_ELEMENTS (experiments), on_all_done, loop);
+  gather_experiments (experiments, G_N_ELEMENTS (experiments), print_results, loop);
   g_main_loop_run (loop);
-  g_main_loop_unref (loop);
   return 0;
 }

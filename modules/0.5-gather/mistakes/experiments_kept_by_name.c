@@ -27,8 +27,10 @@ static GHashTable *experiments_by_name;
 static gboolean
 pending_over (gpointer user_data)
 {
-  Pending *pending = g_hash_table_lookup (experiments_by_name, user_data);
+  Pending *pending = NULL;
 
+  if (experiments_by_name != NULL)
+    pending = g_hash_table_lookup (experiments_by_name, user_data);
   if (pending == NULL)
     return G_SOURCE_REMOVE;
   g_hash_table_steal (experiments_by_name, user_data);

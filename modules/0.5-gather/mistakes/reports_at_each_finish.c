@@ -85,7 +85,7 @@ gather_experiments (const Experiment *experiments, gsize n_experiments, GatherDo
   all->user_data = user_data;
   all->n_results = n_experiments;
   all->n_pending = n_experiments;
-  all->results = g_new (Experiment, n_experiments);
+  all->results = g_new0 (Experiment, n_experiments);
   if (n_experiments == 0)
     g_idle_add (G_SOURCE_FUNC (all_end), all);
   for (gsize i = 0; i < n_experiments; i++) {
