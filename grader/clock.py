@@ -68,6 +68,8 @@ class Flag(IntFlag):
     IN_DISPATCH = 4
     OUTSIDE = 8
     EXECUTED = 16
+    FOR_TIME = 32
+    FOR_THREADS = 64
 
 
 class Reply(IntEnum):
@@ -124,6 +126,7 @@ class Process:
     inode: int = 0  # of its executable
     parent: Process | None = None
     age_ns: int = 0  # virtual, without the time in which it had children
+    progress: int = 0  # the progress of the run when one of its threads last ran
     ended: bool = False
     ending_since_s: float = 0.0  # real; 0: it is not ending
     n_threads: int = 0  # that were ever created
@@ -276,8 +279,8 @@ class Clock:
         thread.channel.close()
         if self._runner is thread:
             self._runner = None
-        self._progress += 1
         process = thread.process
+        self._advance(process)
         if not process.ended and all(other.process is not process for other in self._threads):
             if process.pidfd < 0:
                 process.ended = True
@@ -341,7 +344,7 @@ class Clock:
                 thread.interrupted = True
                 self._settling_until_s = 0.0
             case Kind.KILLED:
-                self._settling_until_s = time.monotonic() + SETTLING_S
+                self._take_killed(thread.process, request.value)
             case Kind.NOTE:
                 self._note(request.call)
             case Kind.UNCONTROLLED:
@@ -405,7 +408,7 @@ class Clock:
             self._end_spin(thread)
         thread.state, thread.request = State.WAITS, request
         # A process may have ended since the thread has looked: then it must look again.
-        thread.probed = self._progress if thread.events == self._events else 0
+        thread.probed = self._progress if thread.events == self._events else -1
         thread.interrupted = False
 
     def _take_spin(self, thread: Thread, request: Request) -> None:
@@ -421,14 +424,28 @@ class Clock:
         self._pass(min(self.now_ns + step_ns, max(self._earliest_ns(), self.now_ns)))
         thread.state, thread.request = State.WAITS, request
 
+    def _take_killed(self, process: Process, pid: int) -> None:
+        """A thread or another process was sent a signal: see what that does to it."""
+        if pid:
+            self._settling_until_s = time.monotonic() + SETTLING_S
+            return
+        for thread in self._threads:
+            if thread.process is process:
+                thread.interrupted = True
+
     def _release(self, thread: Thread, progress: bool = True) -> None:
         """The thread no longer has its turn."""
         if self._runner is thread:
             self._runner = None
         if thread.state is State.OUTSIDE or progress:
-            self._progress += 1
+            self._advance(thread.process)
         thread.asleep_in = ""
         thread.state = State.OUTSIDE
+
+    def _advance(self, process: Process) -> None:
+        """One of its threads has run: others may be able to go on."""
+        self._progress += 1
+        process.progress = self._progress
 
     def _note(self, reason: str) -> None:
         if self.exactness == "exact":
@@ -464,12 +481,17 @@ class Clock:
     def _can_go_on(self, thread: Thread) -> bool:
         if thread.state is not State.WAITS or thread.request is None:
             return False
-        return (
-            thread.request.kind is not Kind.BLOCK
-            or thread.interrupted
-            or thread.probed < self._progress
-            or thread.request.deadline_ns <= self.now_ns
-        )
+        if thread.request.kind is not Kind.BLOCK or thread.interrupted:
+            return True
+        return thread.request.deadline_ns <= self.now_ns or thread.probed < self._news_of(thread)
+
+    def _news_of(self, thread: Thread) -> int:
+        """When something happened last that could end the wait of `thread`."""
+        if thread.request and thread.request.flags & Flag.FOR_TIME:
+            return 0
+        if thread.request and thread.request.flags & Flag.FOR_THREADS:
+            return thread.process.progress
+        return self._progress
 
     def _reply_for(self, thread: Thread) -> Reply:
         return Reply.TIME_IS_UP if thread.deadline_ns <= self.now_ns else Reply.PROBE
@@ -552,7 +574,8 @@ class Clock:
         step_ns = int((real_s - self._real_s) * NS_PER_S)
         self._real_s = real_s
         self._pass(min(self.now_ns + step_ns, max(self._earliest_ns(), self.now_ns)))
-        self._progress += 1
+        for process in self._processes:
+            self._advance(process)
         outside = any(thread.state is State.OUTSIDE for thread in self._threads)
         waits = any(t.request and t.request.flags & Flag.OUTSIDE for t in self._threads)
         if not outside and not waits:
@@ -566,7 +589,7 @@ class Clock:
         if self._runner is thread:
             self._runner = None
         thread.state = State.OUTSIDE
-        self._progress += 1
+        self._advance(thread.process)
 
     def _watch_runner(self, thread: Thread, real_s: float) -> None:
         if real_s < thread.granted_s + ASLEEP_S or not thread.process.pid:

@@ -280,7 +280,7 @@ ask_for_turn (Request *request, const Wait *wait, const sigset_t *program_mask)
 Grant
 vclock_block (Wait *wait)
 {
-  sigset_t all, mask;
+  sigset_t all, mask, expected;
   Request request = new_request (REQUEST_BLOCK);
   int64_t timer_ns = vclock_next_timer_ns ();
   Reply reply;
@@ -291,6 +291,7 @@ vclock_block (Wait *wait)
   flush_stdout ();
   request.deadline_ns = wait->deadline_ns < timer_ns ? wait->deadline_ns : timer_ns;
   request.asked_ns = wait->asked_ns;
+  request.flags = wait->flags;
   if (wait->asked)
     request.flags |= FLAG_RETRY;
   else
@@ -298,7 +299,11 @@ vclock_block (Wait *wait)
   wait->asked = true;
   sigfillset (&all);
   pthread_sigmask (SIG_BLOCK, &all, &mask);
-  reply = ask_for_turn (&request, wait, &mask);
+  expected = mask;
+  for (int number = 1; wait->signals != NULL && number < NSIG; number++)
+    if (sigismember (wait->signals, number) == 1)
+      sigdelset (&expected, number);
+  reply = ask_for_turn (&request, wait, &expected);
   vclock_fire_timers ();
   interrupted = is_signal_due (&mask);
   vclock_busy--;

@@ -524,3 +524,14 @@ pthread_kill (pthread_t thread, int number)
     vclock_tell (REQUEST_KILLED, NULL, 0);
   return result;
 }
+
+/* The other thread notices in its next wait, so it has to look again. */
+VCLOCK_EXPORT int
+pthread_cancel (pthread_t thread)
+{
+  int result = REAL (pthread_cancel) (thread);
+
+  if (result == 0 && vclock_is_on () && !pthread_equal (thread, pthread_self ()))
+    vclock_tell (REQUEST_KILLED, NULL, 0);
+  return result;
+}

@@ -80,6 +80,7 @@ futex_wait (const uint32_t *address, uint32_t value, bool shared, int64_t deadli
     return -1;
   }
   wait.asked_ns = deadline_ns == NEVER ? -1 : deadline_ns - vclock_now_ns;
+  wait.flags = shared ? 0 : FLAG_FOR_THREADS;
   add_waiter (&waiter, address);
   while (!waiter.woken && error == 0) {
     Grant grant = vclock_block (&wait);
@@ -166,6 +167,8 @@ syscall (long number, ...)
 
 /* ---- Mutexes ---- */
 
+#define PSHARED 128 /* glibc's mark of a mutex that processes share */
+
 static int
 lock_until (pthread_mutex_t *mutex, const char *call, int64_t deadline_ns)
 {
@@ -175,6 +178,7 @@ lock_until (pthread_mutex_t *mutex, const char *call, int64_t deadline_ns)
   if (error == EBUSY && (mutex->__data.__kind & 3) == PTHREAD_MUTEX_ERRORCHECK_NP
       && mutex->__data.__owner == gettid ())
     return EDEADLK;
+  wait.flags = (mutex->__data.__kind & PSHARED) != 0 ? 0 : FLAG_FOR_THREADS;
   wait.asked_ns = deadline_ns == NEVER ? -1 : deadline_ns - vclock_now_ns;
   while (error == EBUSY) {
     Grant grant = vclock_block (&wait);
@@ -295,6 +299,7 @@ cond_until (pthread_cond_t *cond, pthread_mutex_t *mutex, const char *call,
   error = REAL (pthread_mutex_unlock) (mutex);
   if (error != 0)
     return error;
+  wait.flags = (cond->__data.__wrefs & 1) != 0 ? 0 : FLAG_FOR_THREADS;
   add_waiter (&waiter, cond);
   while (!waiter.woken && error == 0)
     if (vclock_block (&wait) == GRANT_TIME_IS_UP && !waiter.woken)
@@ -419,6 +424,7 @@ typedef struct {
 } Start;
 
 static Thread *all_threads;
+static Thread first_thread; /* not in the list: nobody created it */
 static pthread_key_t end_key;
 static pthread_once_t end_key_once = PTHREAD_ONCE_INIT;
 static __thread int end_round;
@@ -465,7 +471,8 @@ on_thread_ends (void *data)
     pthread_setspecific (end_key, thread);
     return;
   }
-  thread->has_ended = true;
+  if (thread != &first_thread)
+    thread->has_ended = true;
   vclock_tell (REQUEST_GOODBYE, NULL, 0);
   vclock_fd = 0;
   vclock_drop_channel (fd);
@@ -511,6 +518,8 @@ pthread_create (pthread_t *restrict id, const pthread_attr_t *restrict attribute
   if (!vclock_is_on ())
     return REAL (pthread_create) (id, attributes, function, data);
   pthread_once (&end_key_once, make_end_key);
+  if (pthread_getspecific (end_key) == NULL) /* The first thread, too, may end alone. */
+    pthread_setspecific (end_key, &first_thread);
   start = malloc (sizeof *start);
   if (start == NULL)
     return EAGAIN;
@@ -538,7 +547,7 @@ static int
 join_until (pthread_t id, void **result, const char *call, int64_t deadline_ns)
 {
   Thread *thread = find_thread (id);
-  Wait wait = { .call = call, .deadline_ns = deadline_ns };
+  Wait wait = { .call = call, .deadline_ns = deadline_ns, .flags = FLAG_FOR_THREADS };
   int error;
 
   wait.asked_ns = deadline_ns == NEVER ? -1 : deadline_ns - vclock_now_ns;

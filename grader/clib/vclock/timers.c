@@ -39,12 +39,14 @@ static Timer timers[MAX_TIMERS] = { { .kind = TIMER_SIGNAL,
                                       .next_ns = NEVER,
                                       .number = SIGALRM } };
 
+static int n_timers = ALARM_TIMER + 1; /* none beyond has ever been used */
+
 int64_t
 vclock_next_timer_ns (void)
 {
   int64_t next_ns = NEVER;
 
-  for (int i = 0; i < MAX_TIMERS; i++)
+  for (int i = 0; i < n_timers; i++)
     if (timers[i].kind != UNUSED && timers[i].next_ns < next_ns)
       next_ns = timers[i].next_ns;
   return next_ns;
@@ -72,7 +74,7 @@ send_signal (const Timer *timer)
 void
 vclock_fire_timers (void)
 {
-  for (int i = 0; i < MAX_TIMERS; i++) {
+  for (int i = 0; i < n_timers; i++) {
     Timer *timer = &timers[i];
     uint64_t n_expired = 1;
 
@@ -95,7 +97,7 @@ vclock_fire_timers (void)
 void
 vclock_forget_timers (void)
 {
-  for (int i = 0; i < MAX_TIMERS; i++)
+  for (int i = 0; i < n_timers; i++)
     if (timers[i].kind == TIMER_SIGNAL)
       timers[i].next_ns = NEVER;
 }
@@ -105,6 +107,7 @@ new_timer (TimerKind kind, clockid_t clock)
 {
   for (int i = ALARM_TIMER + 1; i < MAX_TIMERS; i++)
     if (timers[i].kind == UNUSED) {
+      n_timers = i + 1 > n_timers ? i + 1 : n_timers;
       timers[i] = (Timer){ .kind = kind, .clock = clock, .next_ns = NEVER, .fd = -1 };
       return &timers[i];
     }
@@ -141,7 +144,7 @@ set_setting (Timer *timer, bool absolute, const struct itimerspec *setting)
 static Timer *
 find_timer_fd (int fd)
 {
-  for (int i = 0; i < MAX_TIMERS; i++)
+  for (int i = 0; i < n_timers; i++)
     if (timers[i].kind == TIMER_FD && timers[i].fd == fd)
       return &timers[i];
   return NULL;

@@ -20,7 +20,7 @@
  * Clocks:   clock_gettime gettimeofday time, for all clocks but those of CPU time
  * Waits:    poll ppoll select pselect epoll_wait epoll_pwait epoll_pwait2, nanosleep
  *           clock_nanosleep sleep usleep pause sched_yield, blocking read recv recvfrom
- *           recvmsg accept accept4
+ *           recvmsg accept accept4, sigwait sigwaitinfo sigtimedwait
  * Threads:  pthread_create _join _tryjoin_np _timedjoin_np, mutexes, condition variables,
  *           read-write locks, semaphores, futexes by syscall() (GMutex, GCond)
  * Timers:   timerfd, alarm, setitimer (ITIMER_REAL), timer_create (by signal)
@@ -35,14 +35,14 @@
  * -------------------
  * - Static binaries, system calls by inline assembly, a program's own clock_gettime: nothing
  *   here sees them (the grader looks for them beforehand).
- * - Blocking calls that are not in the list (sigwait, signalfd, flock, connect, full pipes,
+ * - Blocking calls that are not in the list (flock, connect, full pipes,
  *   stdio reading from a pipe, POSIX message queues, io_uring): the grader notices a thread
  *   asleep in them, lets the others go on, and calls the run inexact.
  * - Waits inside of libc (a contended stdio or malloc lock), getaddrinfo, barriers.
  * - `while (!flag);` without any call: the processor-time limit ends it.
  * - Kernel timers: TCP's delayed acknowledgements, SO_RCVTIMEO, file time stamps.
  * - Timers that notify by a thread (SIGEV_THREAD); overrun counts; process-shared
- *   synchronisation between processes; cancellation of a thread that waits.
+ *   synchronisation between processes; cancelling a thread that waits for another one.
  * - Processor time: computing costs no virtual time; data races may never show.
  *
  * This is a witness, not a wall: the program shares its address space with this library.
@@ -55,6 +55,7 @@
 #endif
 #include <dlfcn.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -92,7 +93,7 @@ typedef enum {
   REQUEST_NEW_PROCESS, /* likewise */
   REQUEST_GOODBYE,     /* the thread is about to end */
   REQUEST_INTERRUPTED, /* a signal is pending for a thread that waits */
-  REQUEST_KILLED,      /* value: the pid that was sent a signal; others may be dying */
+  REQUEST_KILLED,      /* value: the pid that was sent a signal, 0: a thread of this one */
   REQUEST_NOTE,        /* call: why the run is not exact from here on */
   REQUEST_UNCONTROLLED, /* the image that takes over this process will not say hello */
   REQUEST_LOOPS         /* value: GMainLoops alive at the end of the process */
@@ -103,7 +104,9 @@ enum {
   FLAG_BY_LOOP = 2,     /* the main loop's own poll */
   FLAG_IN_DISPATCH = 4, /* from inside a callback of a running main loop */
   FLAG_OUTSIDE = 8,     /* `reason` names what could end the wait from outside */
-  FLAG_EXECUTED = 16    /* hello from a process that has just begun a new image */
+  FLAG_EXECUTED = 16,   /* hello from a process that has just begun a new image */
+  FLAG_FOR_TIME = 32,   /* nobody can end the wait but time and signals */
+  FLAG_FOR_THREADS = 64 /* nobody can end it but threads of this process, too */
 };
 
 typedef struct {
@@ -139,7 +142,9 @@ typedef struct {
   int64_t asked_ns;
   const struct pollfd *fds; /* what it waits for, if that is file descriptors */
   nfds_t n_fds;
-  bool asked; /* the grader has been asked before */
+  const sigset_t *signals; /* blocked ones that end the wait as well, or NULL */
+  uint32_t flags;          /* FLAG_FOR_TIME, FLAG_FOR_THREADS */
+  bool asked;              /* the grader has been asked before */
 } Wait;
 
 typedef enum { GRANT_PROBE, GRANT_TIME_IS_UP, GRANT_SIGNAL } Grant;

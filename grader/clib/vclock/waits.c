@@ -24,7 +24,7 @@
 static int
 sleep_until (const char *call, int64_t deadline_ns, int64_t *left_ns)
 {
-  Wait wait = { .call = call, .deadline_ns = deadline_ns };
+  Wait wait = { .call = call, .deadline_ns = deadline_ns, .flags = FLAG_FOR_TIME };
 
   wait.asked_ns = deadline_ns == NEVER ? -1 : deadline_ns - vclock_now_ns;
   while (vclock_now_ns < deadline_ns) {
@@ -124,6 +124,52 @@ pause (void)
     return REAL (pause) ();
   errno = sleep_until ("pause", NEVER, &left_ns);
   return -1;
+}
+
+VCLOCK_EXPORT int
+sigtimedwait (const sigset_t *restrict set, siginfo_t *restrict info,
+              const struct timespec *restrict timeout)
+{
+  static const struct timespec now = { 0, 0 };
+  Wait wait;
+
+  if (!vclock_is_on ())
+    return REAL (sigtimedwait) (set, info, timeout);
+  wait = vclock_wait_for ("sigtimedwait", timeout ? vclock_from_timespec (timeout) : -1);
+  wait.signals = set;
+  wait.flags = FLAG_FOR_TIME;
+  for (;;) {
+    int number = REAL (sigtimedwait) (set, info, &now);
+
+    if (number >= 0 || errno != EAGAIN)
+      return number;
+    if (timeout != NULL && wait.deadline_ns <= vclock_now_ns)
+      return -1;
+    if (vclock_block (&wait) == GRANT_SIGNAL) {
+      errno = EINTR;
+      return -1;
+    }
+  }
+}
+
+VCLOCK_EXPORT int
+sigwaitinfo (const sigset_t *restrict set, siginfo_t *restrict info)
+{
+  return sigtimedwait (set, info, NULL);
+}
+
+VCLOCK_EXPORT int
+sigwait (const sigset_t *restrict set, int *restrict number)
+{
+  int found;
+
+  if (!vclock_is_on ())
+    return REAL (sigwait) (set, number);
+  do
+    found = sigtimedwait (set, NULL, NULL);
+  while (found < 0 && errno == EINTR);
+  *number = found;
+  return found < 0 ? errno : 0;
 }
 
 VCLOCK_EXPORT int
