@@ -73,7 +73,8 @@ def _why_lines_differ(evidence: Evidence, run: Run, found: Finding) -> Finding:
     ends = [line.text in seen for line in timeline.lines if line.edge == "end"]
     if run.exit.status == 0 and any(starts) and not any(ends) and not _quit_late(evidence, run):
         return Finding("loop-not-run", f"{found.evidence}; it ended after {run.elapsed_s:.1f} s")
-    if run.exit.status == 0 and any(ends) and not all(ends):
+    early = run.elapsed_s < timeline.min_total_s
+    if run.exit.status == 0 and any(ends) and not all(ends) and early:
         last = max(line.time_s for line in run.stdout)
         return Finding("quits-on-first", f"{found.evidence}; the last line came at {last:.1f} s")
     return found
@@ -130,7 +131,8 @@ def _explain_times(evidence: Evidence, run: Run, words: str) -> Finding:
         for line in lines
         if any(due.edge == "start" and due.text == line.text for due in timeline.lines)
     ]
-    if starts and max(starts) - min(starts) > 0.2:
+    due_starts = {due.at_s for due in timeline.lines if due.edge == "start"}
+    if starts and max(starts) - min(starts) > 0.2 and len(due_starts) == 1:
         late = f"the last experiment was started {max(starts):.1f} s after the program"
         return Finding("sequential", f"{words}; {late}")
     if factor := _common_factor(evidence, lines):
