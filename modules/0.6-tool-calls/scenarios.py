@@ -119,13 +119,15 @@ def starts(outcomes: Sequence[Outcome]) -> list[int]:
 def mistaken_starts(plan: Plan) -> list[tuple[str, list[int]]]:
     """When the calls would start if a well-known mistake were made: (diagnosis, starts)."""
     limit = plan.max_parallel
-    mistakes = [("sequential", oracle(replace(plan, max_parallel=1)))]
+    mistakes = []
+    if limit > 1:
+        mistakes.append(("limit-off-by-one", oracle(replace(plan, max_parallel=limit - 1))))
+    if limit != 2:  # Of a limit of 2, one fewer is one after another.
+        mistakes.append(("sequential", oracle(replace(plan, max_parallel=1))))
     if limit > 0:
         mistakes.append(("limit-off-by-one", oracle(replace(plan, max_parallel=limit + 1))))
         mistakes.append(("limit-ignored", oracle(replace(plan, max_parallel=0))))
         mistakes.append(("waves", in_waves(plan)))
-    if limit > 1:
-        mistakes.insert(1, ("limit-off-by-one", oracle(replace(plan, max_parallel=limit - 1))))
     right = starts(oracle(plan))
     return [(id_, starts(wrong)) for id_, wrong in mistakes if starts(wrong) != right]
 
@@ -164,7 +166,11 @@ def describe(plan: Plan) -> tuple[str, ...]:
         lines.append(f"call {call.name}")
         lines.append(f"arguments {arguments(call, tag)}")
         lines.append(f"expect {outcome.start_ms} {outcome.end_ms} {outcome.status}")
-        if outcome.status == "succeeded" and call.deed != "huge":
+        if outcome.status in ("succeeded", "failed") and call.deed in (
+            "answer",
+            "stubborn",
+            "fail",
+        ):
             lines.append(f"text {call.say}")
     for diagnosis, wrong in mistaken_starts(plan):
         lines.append(f"mistake {diagnosis} {' '.join(map(str, wrong))}")
@@ -237,7 +243,7 @@ def queued_time_out_plan(rng: random.Random) -> Plan:
 
 def cancelled_plan(rng: random.Random) -> Plan:
     """One call has ended, two run, and two wait when the caller cancels."""
-    calls = [working(rng, ms, "stubborn") for ms in (300, 2000, 2500, 400, 500)]
+    calls = [working(rng, ms, "stubborn") for ms in (300, 9000, 9500, 400, 500)]
     return Plan(tuple(calls), max_parallel=2, cancel_ms=rng.randrange(500, 1500))
 
 
@@ -291,12 +297,17 @@ def run_tool_scenarios(rng: random.Random) -> list[Scenario]:
         alone("tool_cannot_start", UNKNOWN, OUTSIDE, MALFORMED, NO_OBJECT),
         alone(
             "tool_times_out",
+            working(rng, 9000, "stubborn"),
             working(rng, 0, "hang"),
-            working(rng, 1500, "stubborn"),
             working(rng, some_ms),
             timeout_ms=1000,
         ),
-        alone("tool_is_cancelled", working(rng, 0, "hang"), working(rng, 2000), cancel_ms=some_ms),
+        alone(
+            "tool_is_cancelled",
+            working(rng, 9000, "stubborn"),
+            working(rng, 2000),
+            cancel_ms=some_ms,
+        ),
     ]
 
 

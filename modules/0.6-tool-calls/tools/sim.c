@@ -4,7 +4,7 @@
  *
  *   after_ms  how long it works, in milliseconds
  *   do        what it does then: "answer", "fail", "quit", "garbage", "crash", "huge";
- *             or "hang" (works for 1000 s) or "stubborn" (answers, and ignores SIGTERM)
+ *             or "hang" (works for 5000 s) or "stubborn" (answers, and ignores SIGTERM)
  *   say       the answer, or why it failed
  *   journal   a file to which it appends "<tag> <pid> <start in us>" as it starts
  *   tag       a number of the test's choice
@@ -25,7 +25,7 @@
 enum {
   ARGUMENTS_BYTES = 4096,
   HUGE_BYTES = 300 * 1000,
-  HANG_S = 1000,
+  HANG_S = 5000,
   FAILURE = 1,
   QUIT = 3
 };
