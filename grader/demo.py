@@ -25,9 +25,8 @@ from rich.syntax import Syntax
 from rich.text import Text
 
 from grader import build, plain_text
-from grader.build import Workshop
-from grader.execute import Command, Limits, OnLine, run_on_virtual_clock, run_on_wall_clock
-from grader.observe import ENVIRONMENT, wall_limits
+from grader.execute import OnLine
+from grader.observe import run_once
 from grader.records import Exit, GraderError, Module, OutputLine, Run, Submission
 from grader.report import live
 from grader.report.live import Moment
@@ -105,32 +104,15 @@ def built(module: Module, file: Path, sandbox: Sandbox, *, virtual: bool) -> Ite
         made = build.build_program(shop)
         if made.program is None:
             raise GraderError(f"{file} does not compile: {plain_text.line(made.messages)}")
-        run_on = _on_virtual_clock if virtual else _on_wall_clock
+        path = made.program
 
         def program(on_line: OnLine) -> Run:
-            run = run_on(shop, Command((str(made.program),), shop.bin, ENVIRONMENT), on_line)
+            run = run_once(shop, path, fast=virtual, on_line=on_line)
             if run.exit.status != 0:
                 raise GraderError(f"{file} did not end well: {_how(run.exit)}")
             return run
 
         yield program
-
-
-def _on_wall_clock(shop: Workshop, command: Command, on_line: OnLine) -> Run:
-    limits = wall_limits(shop.submission.module)
-    box = shop.space.box(read=("bin",))
-    return run_on_wall_clock(command, limits, box=box, on_line=on_line)
-
-
-def _on_virtual_clock(shop: Workshop, command: Command, on_line: OnLine) -> Run:
-    return run_on_virtual_clock(
-        command,
-        Limits(),
-        box=shop.space.box(read=("bin",)),
-        vclock=shop.clock,
-        source_name=shop.submission.name,
-        on_line=on_line,
-    )
 
 
 def _how(ended: Exit) -> str:

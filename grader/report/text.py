@@ -145,7 +145,7 @@ def _ascii(text: str) -> str:
 
 def _parts(page: Page) -> list[RenderableType]:
     result = page.result
-    parts: list[RenderableType] = [_header(page), "", _checks(page), ""]
+    parts: list[RenderableType] = [header(result), "", _checks(page), ""]
     if result.diagnoses:
         parts += [_root_cause(page, result.diagnoses[0]), ""]
     if len(result.diagnoses) > 1:
@@ -163,13 +163,13 @@ def _parts(page: Page) -> list[RenderableType]:
 # ---- header and checks -------------------------------------------------------------------
 
 
-def _header(page: Page) -> RenderableType:
-    submission = page.result.evidence.submission
+def header(result: GradeResult) -> RenderableType:
+    """Module, verdict, score and file, in two lines."""
+    submission = result.evidence.submission
     module = submission.module
-    title = Text.assemble((f"Module {module.id}  ", "bold"), (module.title, "bold"))
-    score = f"{page.result.score}/{page.result.max_score}"
-    verdict = reading.VERDICT_WORD[page.result.verdict]
-    right = Text(f"{verdict}  {score}", VERDICT_STYLE[page.result.verdict], no_wrap=True)
+    title = Text(f"Module {module.id}  {module.title}", "bold")
+    verdict = f"{reading.VERDICT_WORD[result.verdict]}  {result.score}/{result.max_score}"
+    right = Text(verdict, VERDICT_STYLE[result.verdict], no_wrap=True)
     grid = Table.grid(expand=True)
     grid.add_column(ratio=1)
     grid.add_column(justify="right", no_wrap=True)
