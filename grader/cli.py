@@ -11,6 +11,7 @@ from pathlib import Path
 from grader.records import GraderError
 
 COULD_NOT_JUDGE = 2
+LONGEST_MESSAGE = 2000  # characters
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -23,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return status
     except GraderError as error:
-        print(f"grader: {error}", file=sys.stderr)
+        print(f"grader: {_plain(str(error))}", file=sys.stderr)
     except ModuleNotFoundError as error:
         print(_missing_package(error), file=sys.stderr)
     except KeyboardInterrupt:
@@ -33,10 +34,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:  # a bug of ours must never look like the student's
         if os.environ.get("GRADER_TRACEBACK"):
             raise
-        words = f"{type(error).__name__}: {error}".replace("\n", " ")
+        words = _plain(f"{type(error).__name__}: {error}")
         print(f"grader: a fault of the grader, not yours: {words}", file=sys.stderr)
         print("grader: GRADER_TRACEBACK=1 shows where; please report it.", file=sys.stderr)
     return COULD_NOT_JUDGE
+
+
+def _plain(text: str) -> str:
+    """One harmless line: messages name files, and a stranger has named the file."""
+    from grader import plain_text
+
+    return plain_text.line(text, LONGEST_MESSAGE)
 
 
 def _missing_package(error: ModuleNotFoundError) -> str:

@@ -6,10 +6,12 @@ wrong with the file is one line that says what to do, a GraderError.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
 
+from grader import plain_text
 from grader.catalog import ROOT
 from grader.records import GraderError, Module, Submission
 
@@ -20,11 +22,11 @@ def read(module: Module, path: Path | None = None) -> Submission:
     """The submission at `path`, or the exercise of `module` if `path` is None.
 
     Raises:
-        GraderError: it is missing, empty, too large, no regular file, or not UTF-8.
+        GraderError: it is missing, empty, too large, a link, no regular file, or not UTF-8.
     """
     own = path is None or _is_in_checkout(path)
     file = path or module.exercise
-    text = _read_text(file)
+    text = _read_text(file, follow=path is None)
     name = _shown_name(file)
     if file.suffix.lower() in (".md", ".markdown"):
         from grader import markdown  # late: few submissions are Markdown
@@ -45,24 +47,30 @@ def _is_in_checkout(path: Path) -> bool:
 
 def _shown_name(path: Path) -> str:
     resolved = path.resolve()
-    return str(resolved.relative_to(ROOT)) if resolved.is_relative_to(ROOT) else str(path)
+    name = str(resolved.relative_to(ROOT)) if resolved.is_relative_to(ROOT) else str(path)
+    return plain_text.from_bytes(os.fsencode(name))  # a file name need not be UTF-8
 
 
-def _read_text(path: Path) -> str:
+def _read_text(path: Path, *, follow: bool) -> str:
     name = _shown_name(path)
     try:
-        # O_NONBLOCK: a FIFO in place of a file must not stop the grader.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        # O_NONBLOCK: a FIFO in place of a file must not stop the grader.  O_NOFOLLOW: a link
+        # that was handed in may lead to what the compiler must not quote.
+        flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+        descriptor = os.open(path, flags if follow else flags | os.O_NOFOLLOW)
     except FileNotFoundError:
         raise GraderError(f"{name} does not exist: check the path.") from None
     except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise GraderError(f"{name} is a link: name the file that it leads to.") from None
         raise GraderError(f"{name} cannot be read: {error.strerror}.") from error
-    with os.fdopen(descriptor, "rb") as file:
-        mode = os.fstat(descriptor).st_mode
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
         if stat.S_ISDIR(mode):
             raise GraderError(f"{name} is a directory: name the .c or .md file in it.")
-        if not stat.S_ISREG(mode):
-            raise GraderError(f"{name} is not a regular file: hand in a .c or .md file.")
+        raise GraderError(f"{name} is not a regular file: hand in a .c or .md file.")
+    with os.fdopen(descriptor, "rb") as file:
         content = file.read(MAX_BYTES + 1)
     return _decode(content, name)
 

@@ -106,6 +106,7 @@ def _made() -> list[Attack]:
         _named("57e_bytes", "a file name that is not UTF-8", os.fsdecode(b"caf\xe9\xff.c")),
         _named("57f_escapes", "a file name with terminal escapes", "\x1b[2Jpass\u202ec.c"),
         _named("57g_markup", "a file name with markup", "<img src=x onerror=alert(1)>&[b].c"),
+        Attack("57i_refused", "57", "a pipe whose name has escapes", "refused", _odd_pipe),
         _named("57h_long", "a file name of 250 bytes", "x" * 248 + ".c"),
         _bytes("62c_nul_source.c", "a source with NUL bytes", b"int x;\0\n" * 40),
         _bytes("62d_broken_source.c", "a source that is not UTF-8", b'char *x = "\xff\xc0";\n'),
@@ -149,6 +150,11 @@ def _zip(folder: Path, _: Mapping[str, str]) -> Path:
 def _fifo(folder: Path, _: Mapping[str, str]) -> Path:
     os.mkfifo(folder / "53_fifo.c")
     return folder / "53_fifo.c"
+
+
+def _odd_pipe(folder: Path, _: Mapping[str, str]) -> Path:
+    os.mkfifo(folder / "\x1b[2J\npass.c")
+    return folder / "\x1b[2J\npass.c"
 
 
 def _socket(folder: Path, _: Mapping[str, str]) -> Path:

@@ -35,7 +35,7 @@ from corpus import QUICK, REFERENCE, ROOT, Attack, attacks  # noqa: E402
 
 from grader.plain_text import INVISIBLE, line  # noqa: E402
 
-TIME_LIMIT_S = 60.0
+TIME_LIMIT_S = 200.0  # the limits of all runs of one grade, one after the other
 DEATH_S = 3.0  # the kernel takes a moment to bury a namespace
 IPC_KEY = str(0x686F7374)
 PLACES = (Path("/tmp"), Path("/var/tmp"), Path("/dev/shm"), Path("/run"), ROOT, ROOT / "build")
