@@ -34,8 +34,19 @@ def test_checks_that_follow_from_the_root_cause_are_folded() -> None:
     """Their own messages would only repeat it; a check with another cause keeps its own."""
     report = render(samples.blocking())
     assert "expected 2.7 s to 3.8 s" not in report
-    assert report.count("follows from the same cause") == 1
+    assert len(re.findall("^ ↳ FAIL ", report, re.MULTILINE)) == 2
+    assert report.count("follows from the cause below") == 1
     assert "48 bytes leaked in 3 blocks" in report
+
+
+def test_remark_that_many_checks_share_is_made_once() -> None:
+    """Below the list; one that a single check has stands under that check."""
+    result = samples.blocking()
+    skipped = replace(result.checks[4], message="Not judged yet.")
+    lines = render(replace(result, checks=(*result.checks[:4], skipped, skipped))).splitlines()
+    assert [line.split() for line in lines].count(["–", "Not", "judged", "yet."]) == 1
+    lines = render(replace(result, checks=(skipped, *result.checks[:1]))).splitlines()
+    assert lines[4].strip() == "Not judged yet."
 
 
 def test_every_check_stands_with_status_and_points() -> None:

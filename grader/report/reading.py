@@ -23,7 +23,8 @@ class Remark:
     """What stands under a check."""
 
     text: str
-    folded: bool  # True: another line of the report says it in full
+    follows: bool  # it failed because of the root cause, which is told elsewhere
+    shared: bool  # other checks have the same remark
 
 
 @dataclass(frozen=True)
@@ -36,18 +37,16 @@ class Step:
 
 def remarks(result: GradeResult) -> list[Remark]:
     """One remark per check, empty if it passed; the root cause is not told again."""
-    root = result.diagnoses[0].id if result.diagnoses else None
-    told = False
-    found = []
-    for check in result.checks:
-        follows = check.status != "pass" and check.diagnosis is not None and check.diagnosis == root
-        if follows:
-            words = "follows from the same cause" if told else "see “What is wrong”"
-            found.append(Remark(words, folded=True))
-        else:
-            found.append(Remark(_message(check), folded=False))
-        told = told or follows
-    return found
+    root = result.diagnoses[0].id if result.diagnoses else ""
+    follows = [check.status != "pass" and check.diagnosis == root for check in result.checks]
+    texts = [
+        "follows from the cause below" if because else _message(check)
+        for check, because in zip(result.checks, follows, strict=True)
+    ]
+    return [
+        Remark(text, because, shared=bool(text) and texts.count(text) > 1)
+        for text, because in zip(texts, follows, strict=True)
+    ]
 
 
 def _message(check: CheckResult) -> str:

@@ -51,6 +51,7 @@ class Ink:
     tick: str
     times: str
     key: str
+    follows: str
 
 
 UNICODE = Ink(
@@ -64,6 +65,7 @@ UNICODE = Ink(
     tick="┬",
     times="×",
     key="▶",
+    follows="↳",
 )
 ASCII = Ink(
     marks={"pass": "+", "fail": "x", "skipped": "-", "error": "!"},
@@ -76,6 +78,7 @@ ASCII = Ink(
     tick="+",
     times="x",
     key=">",
+    follows="^",
 )
 
 
@@ -184,14 +187,20 @@ def _checks(page: Page) -> RenderableType:
     grid.add_column(width=5)
     grid.add_column(ratio=1)
     grid.add_column(justify="right", no_wrap=True)
+    shared: dict[str, str] = {}
     for check, remark in zip(page.result.checks, reading.remarks(page.result), strict=True):
         style = STATUS_STYLE[check.status]
-        mark = Text(page.ink.marks[check.status], style)
+        mark = page.ink.marks[check.status]
+        if remark.shared:
+            mark = page.ink.follows if remark.follows else mark
+            shared[remark.text] = mark
         word = Text(reading.STATUS_WORD[check.status], style)
         points = Text(f"{check.points}/{check.max_points}", "" if check.status == "pass" else style)
-        grid.add_row(mark, word, Text(check.title), points)
-        if remark.text:
-            grid.add_row("", "", Text(remark.text, "dim" if remark.folded else ""), "")
+        grid.add_row(Text(mark, style), word, Text(check.title), points)
+        if remark.text and not remark.shared:
+            grid.add_row("", "", Text(remark.text, "dim" if remark.follows else ""), "")
+    for text, mark in shared.items():
+        grid.add_row(Text(mark, "dim"), "", Text(text, "dim"), "")
     return Padding(grid, (0, 0, 0, 1))
 
 
