@@ -35,8 +35,9 @@ REQUEST = struct.Struct("<IIqqqIIII10Q32s32s")
 REPLY = struct.Struct("<IIq")
 CREDENTIALS = struct.Struct("3i")
 
-SPIN_FIRST_NS, SPIN_MOST_NS = 20_000, 500_000  # how far one more look at the clock moves it
-SPIN_PART = 500  # ... or by this part of the spin so far, so that a long one ends soon, too
+# How far one more look of a spinner moves the clock: twice as far after each sixteen looks,
+# up to the most, or by a part of the spin so far, so that a long one ends soon, too.
+SPIN_FIRST_NS, SPIN_MOST_NS, SPIN_PART = 20_000, 1_000_000, 100
 SPIN_PROBE_EVERY = 16  # after so many looks of a spinner, the others look again too
 OUTSIDE_TICK_S = 0.01  # how often to look again for what comes from outside
 ASLEEP_S = 0.1  # a runner asleep for so long is in a call that the clock does not know
@@ -419,7 +420,7 @@ class Clock:
         spin.looks += request.value
         spin.requests += 1
         self._release(thread, progress=spin.requests % SPIN_PROBE_EVERY == 0)
-        step_ns = min(SPIN_MOST_NS, SPIN_FIRST_NS * (1 + spin.requests // SPIN_PROBE_EVERY))
+        step_ns = min(SPIN_MOST_NS, SPIN_FIRST_NS << min(spin.requests // SPIN_PROBE_EVERY, 16))
         step_ns = max(step_ns, (self.now_ns - spin.start_ns) // SPIN_PART)
         self._pass(min(self.now_ns + step_ns, max(self._earliest_ns(), self.now_ns)))
         thread.state, thread.request = State.WAITS, request

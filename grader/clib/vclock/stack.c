@@ -50,7 +50,7 @@ find_range (struct dl_phdr_info *info, size_t size, void *data)
   if (first)
     executable = range;
   first = false;
-  if (strstr (info->dlpi_name, "san.so") != NULL)
+  if (strstr (info->dlpi_name, "libasan.so") || strstr (info->dlpi_name, "liblsan.so"))
     sanitizer = range;
   if (own >= range.start && own < range.end)
     library = range;
