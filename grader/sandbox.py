@@ -315,8 +315,18 @@ def _folder(user: int) -> Iterator[Path]:
         (etc / "group").write_text(GROUP)
         yield root
     finally:
-        shutil.rmtree(root, ignore_errors=True)
+        _clear(root)
         os.close(held)
+
+
+def _clear(folder: Path) -> None:
+    """Removes a folder, also when folders in it were closed to their owner."""
+    for path, names, _ in os.walk(folder):
+        for name in names:
+            inner = os.path.join(path, name)
+            if not os.path.islink(inner):
+                os.chmod(inner, 0o700)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _place(user: int) -> Path:
@@ -336,7 +346,7 @@ def remove_stale() -> None:
             try:
                 fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if os.fstat(held).st_uid == os.geteuid():
-                    shutil.rmtree(path, ignore_errors=True)
+                    _clear(path)
             finally:
                 os.close(held)
 
