@@ -17,7 +17,8 @@ from datetime import datetime
 from difflib import SequenceMatcher
 
 from grader import plain_text
-from grader.records import ConsoleLine, GraderError, GradeResult, Run
+from grader.records import ConsoleLine, GraderError, GradeResult
+from grader.report import reading
 
 C_WORDS = frozenset({"c", "c89", "c90", "c99", "c11", "c17", "c2x", "c23", "h"})
 OUTPUT_WORDS = frozenset({"", "text", "txt", "plain", "plaintext", "console", "output", "none"})
@@ -195,7 +196,7 @@ def compare_claim(claimed: str, seen: Sequence[str], console: Sequence[ConsoleLi
 def claim_notes(result: GradeResult) -> tuple[str, ...]:
     """Notes for the report about console output that does not reproduce."""
     submission = result.evidence.submission
-    run = _run(result)
+    run = reading.run_shown(result)
     if submission.claimed_output is None or run is None:
         return ()
     lines = [line.text for line in run.stdout]
@@ -203,13 +204,8 @@ def claim_notes(result: GradeResult) -> tuple[str, ...]:
     return tuple(f"The claimed console output does not reproduce: {one}" for one in differences[:3])
 
 
-def _run(result: GradeResult) -> Run | None:
-    """The run that the student would see."""
-    return result.evidence.wall or result.evidence.virtual
-
-
 def _seen(result: GradeResult) -> list[str]:
-    run = _run(result)
+    run = reading.run_shown(result)
     lines = () if run is None else run.stdout
     return [plain_text.line(line.text.rstrip(), LONGEST_LINE) for line in lines]
 

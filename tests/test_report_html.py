@@ -68,7 +68,7 @@ def test_marks_carry_what_a_pointer_or_screen_reader_gets() -> None:
     page = Page(render(samples.blocking()))
     seen = [mark for mark in page.with_class("mark") if "exp_medium" in (mark["data-label"] or "")]
     assert seen[0]["data-details"] == (
-        "1.000 s  [exp_medium] starting...\n3.000 s  [exp_medium] finished after 2 seconds"
+        "1.004 s  [exp_medium] starting...\n3.004 s  [exp_medium] finished after 2 seconds"
     )
     assert seen[0]["tabindex"] == "0" and "exp_medium: ran 1.00 s to 3.00 s" in str(
         seen[0]["aria-label"]

@@ -91,6 +91,13 @@ def test_speed_up_needs_all_bars() -> None:
     assert render(result).count("never ran") == 2
 
 
+@pytest.mark.parametrize(("late_s", "same"), [(0.2, True), (1.0, False)])
+def test_bars_of_a_slow_machine_are_not_red(late_s: float, same: bool) -> None:
+    """A tenth of the picture is not worth a warning colour."""
+    lane = picture.Lane("a", Bar("a", late_s, 1 + late_s), Bar("a", 0.0, 1.0))
+    assert picture.agrees(lane, axis_s=3.0) is same
+
+
 def test_program_that_never_ends_has_no_total() -> None:
     """The grader's own time limit is not the program's total time."""
     result = samples.passing()

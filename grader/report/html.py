@@ -84,6 +84,7 @@ def render(result: GradeResult, *, source: str, next_module: str = "") -> str:
         submission=submission,
         module=submission.module,
         reading=reading,
+        near=picture.NEAR,
         checks=list(zip(result.checks, reading.remarks(result), strict=True)),
         steps=reading.steps(result, next_module),
         timeline=timeline,
@@ -163,17 +164,11 @@ def _lane(result: GradeResult, lane: Lane, timeline: Picture) -> Row:
     if lane.seen is not None:
         figure = seconds(lane.seen.end_s - lane.seen.start_s)
     return Row(
-        reading.short(lane.name, LONGEST_NAME), figure, tuple(marks), _agrees(lane, timeline)
+        reading.short(lane.name, LONGEST_NAME),
+        figure,
+        tuple(marks),
+        picture.agrees(lane, timeline.axis_s),
     )
-
-
-def _agrees(lane: Lane, timeline: Picture) -> bool:
-    """Whether both bars look alike at this scale; only their colour."""
-    if lane.seen is None or lane.expected is None:
-        return False
-    near_s = timeline.axis_s / 50
-    starts = abs(lane.seen.start_s - lane.expected.start_s)
-    return starts <= near_s and abs(lane.seen.end_s - lane.expected.end_s) <= near_s
 
 
 def _span(bar: Bar) -> str:

@@ -98,11 +98,8 @@ def facts(result: GradeResult) -> list[str]:
 
 
 def run_shown(result: GradeResult) -> Run | None:
-    """The run whose lines the pictures show: the exact one if there is one."""
-    virtual, wall = result.evidence.virtual, result.evidence.wall
-    if virtual is not None and (virtual.exactness == "exact" or wall is None):
-        return virtual
-    return wall
+    """The run whose lines are shown: the real one, from which the bars are, if there is one."""
+    return result.evidence.wall or result.evidence.virtual
 
 
 def short(text: str, longest: int) -> str:

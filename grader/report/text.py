@@ -314,7 +314,7 @@ def _lane(page: Page, lane: Lane, scale: Scale) -> list[Text]:
     if lane.seen is None:
         rows.append(_row(lane.name, Text("never ran", "red"), ""))
     else:
-        style = "green" if _agrees(lane, scale) else "red"
+        style = "green" if picture.agrees(lane, scale.axis_s) else "red"
         bar = scale.draw(lane.seen.start_s, lane.seen.end_s, page.ink.seen, page.ink.overflow)
         rows.append(_row(lane.name, Text(bar.ljust(scale.columns), style), _length(lane.seen)))
     if lane.expected is not None:
@@ -324,15 +324,6 @@ def _lane(page: Page, lane: Lane, scale: Scale) -> list[Text]:
         text = Text(bar.ljust(scale.columns), "dim")
         rows.append(_row("  expected", text, _length(lane.expected), "dim"))
     return rows
-
-
-def _agrees(lane: Lane, scale: Scale) -> bool:
-    """Whether the two bars of a lane look alike at this scale; only their colour."""
-    if lane.seen is None or lane.expected is None:
-        return False
-    starts = scale.at(lane.seen.start_s) - scale.at(lane.expected.start_s)
-    ends = scale.at(lane.seen.end_s) - scale.at(lane.expected.end_s)
-    return abs(starts) <= 1 and abs(ends) <= 1
 
 
 def _loop_lane(page: Page, stretches: tuple[Stretch, ...], scale: Scale) -> Text:

@@ -65,8 +65,8 @@ def test_pointing_at_a_bar_shows_the_lines_printed(browser: Browser, tmp_path: P
     browser.point_at('.mark.seen[aria-label^="exp_medium"]')
     assert browser.run(TIP).splitlines() == [
         "exp_medium: ran 1.00 s to 3.00 s (2.00 s); expected 0.00 s to 2.00 s (2.00 s)",
-        "1.000 s  [exp_medium] starting...",
-        "3.000 s  [exp_medium] finished after 2 seconds",
+        "1.004 s  [exp_medium] starting...",
+        "3.004 s  [exp_medium] finished after 2 seconds",
     ]
     browser.point_at("h1")
     assert browser.run(TIP) == ""
