@@ -725,6 +725,35 @@ start_plan (Watch *watch, const Plan *plan)
   start_plan_at (watch, plan, plan_steps (plan));
 }
 
+/* A line that no step of the plan prints. */
+static const char *
+foreign_line (const Plan *plan)
+{
+  GHashTableIter iter;
+  gpointer line;
+
+  g_hash_table_iter_init (&iter, tee.times_s);
+  while (g_hash_table_iter_next (&iter, &line, NULL)) {
+    gboolean is_own = FALSE;
+    for (gsize i = 0; i < plan->steps->len && !is_own; i++)
+      is_own = strstr (line, plan_steps (plan)[i].name) != NULL;
+    if (!is_own)
+      return line;
+  }
+  return NULL;
+}
+
+static void
+require_a_start (const Plan *plan)
+{
+  for (gsize i = 0; i < plan->steps->len; i++)
+    if (!isnan (start_seen_s (&plan_steps (plan)[i])))
+      return;
+  contract_require (plan->steps->len == 0 || foreign_line (plan) == NULL, "hard-coded",
+                    "no step of the given plan was started, but '%s' was printed",
+                    foreign_line (plan));
+}
+
 /* Wait for the report, and long enough after it to see a second one. */
 static void
 require_report (const Watch *watch, const char *diagnosis)
@@ -732,6 +761,7 @@ require_report (const Watch *watch, const char *diagnosis)
   double due_s = watch->started_s + watch->plan->makespan_s;
 
   contract_run_until (&watch->done, 2 * watch->plan->makespan_s + 1);
+  require_a_start (watch->plan);
   if (!watch->done)
     require_schedule (watch);
   for (gsize i = 0; !watch->done && i < watch->plan->steps->len; i++) {
