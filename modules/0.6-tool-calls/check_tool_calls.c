@@ -365,17 +365,21 @@ has_gaps (GPtrArray *results)
   return g_ptr_array_find (results, NULL, NULL);
 }
 
-/* Whether all results are there, but not where they belong. */
+/* Whether all results are there, each once, but not where they belong. */
 static gboolean
 are_shuffled (const Plan *plan, GPtrArray *results)
 {
+  g_autoptr (GPtrArray) left = g_ptr_array_copy (results, NULL, NULL);
+
+  g_ptr_array_set_free_func (left, NULL);
   for (guint i = 0; i < plan->calls->len; i++) {
     guint found = 0;
-    while (found < results->len &&
-           !is_expected (&EXPECTED (plan, i), g_ptr_array_index (results, found)))
+    while (found < left->len &&
+           !is_expected (&EXPECTED (plan, i), g_ptr_array_index (left, found)))
       found++;
-    if (found == results->len)
+    if (found == left->len)
       return FALSE;
+    g_ptr_array_remove_index (left, found);
   }
   return TRUE;
 }
@@ -499,27 +503,39 @@ require_once_from_the_loop (Watch *watch)
   watch->done = TRUE;
 }
 
-/* Whether a call has ended as @status by now, or any call if @status is -1. */
+/* Whether a call that must time out has done so by now. */
 static gboolean
-has_ended (const Watch *watch, int status)
+has_timed_out (const Watch *watch)
 {
   const Plan *plan = watch->plan;
 
   for (guint i = 0; i < plan->calls->len; i++)
-    if ((status < 0 || (int) EXPECTED (plan, i).status == status) &&
-        EXPECTED (plan, i).end_ms < now_ms (watch) - EXACT_MS)
+    if (EXPECTED (plan, i).status == TOOL_TIMED_OUT &&
+        EXPECTED (plan, i).end_ms <= now_ms (watch) + EXACT_MS)
       return TRUE;
   return FALSE;
+}
+
+/* Whether no call has ended before now. */
+static gboolean
+is_first_end (const Watch *watch)
+{
+  const Plan *plan = watch->plan;
+
+  for (guint i = 0; i < plan->calls->len; i++)
+    if (EXPECTED (plan, i).end_ms < now_ms (watch) - EXACT_MS)
+      return FALSE;
+  return TRUE;
 }
 
 static void
 require_not_early (const Watch *watch)
 {
   const Plan *plan = watch->plan;
-  const char *diagnosis = watch->in_flight                    ? "shared-state"
-                          : has_ended (watch, TOOL_TIMED_OUT) ? "counted-twice"
-                          : !has_ended (watch, -1)            ? "quits-on-first"
-                                                              : "done-too-early";
+  const char *diagnosis = watch->in_flight        ? "shared-state"
+                          : has_timed_out (watch) ? "counted-twice"
+                          : is_first_end (watch)  ? "quits-on-first"
+                                                  : "done-too-early";
 
   contract_require (now_ms (watch) >= plan_end_ms (plan) - EXACT_MS, diagnosis,
                     "the callback was called after %d ms, but the last call ends after "

@@ -125,8 +125,8 @@ def mistaken_starts(plan: Plan) -> list[tuple[str, list[int]]]:
     if limit != 2:  # Of a limit of 2, one fewer is one after another.
         mistakes.append(("sequential", oracle(replace(plan, max_parallel=1))))
     if limit > 0:
-        mistakes.append(("limit-off-by-one", oracle(replace(plan, max_parallel=limit + 1))))
         mistakes.append(("limit-ignored", oracle(replace(plan, max_parallel=0))))
+        mistakes.append(("limit-off-by-one", oracle(replace(plan, max_parallel=limit + 1))))
         mistakes.append(("waves", in_waves(plan)))
     right = starts(oracle(plan))
     return [(id_, starts(wrong)) for id_, wrong in mistakes if starts(wrong) != right]

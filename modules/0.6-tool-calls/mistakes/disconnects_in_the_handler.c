@@ -1,4 +1,4 @@
-// mistake: cancel-never-completes
+// mistake: never-quits
 // Once it has been cancelled I need not hear of it again.
 #include "agent.h"
 

@@ -97,7 +97,7 @@ on_read (GObject *process, GAsyncResult *result, gpointer user_data)
 }
 
 static void
-on_exit (GObject *process, GAsyncResult *result, gpointer user_data)
+on_tool_exit (GObject *process, GAsyncResult *result, gpointer user_data)
 {
   g_autoptr (GTask) task = user_data;
   RunningTool *running = g_task_get_task_data (task);

@@ -1,0 +1,257 @@
+// variant: the waiting calls are a GQueue, and each result goes to the place in its slot
+#include "agent.h"
+
+typedef struct {
+  GSubprocess *process;
+  GCancellable *stop;
+  guint deadline_id;
+  GCancellable *caller;
+  gulong caller_id;
+  gboolean timed_out;
+  GError *error;
+} RunningTool;
+
+static void
+running_tool_free (gpointer data)
+{
+  RunningTool *running = data;
+
+  g_clear_handle_id (&running->deadline_id, g_source_remove);
+  g_cancellable_disconnect (running->caller, running->caller_id);
+  g_clear_object (&running->caller);
+  g_clear_object (&running->stop);
+  g_clear_object (&running->process);
+  g_clear_error (&running->error);
+  g_free (running);
+}
+
+static gboolean
+on_deadline (gpointer user_data)
+{
+  RunningTool *running = user_data;
+
+  running->deadline_id = 0;
+  running->timed_out = TRUE;
+  g_cancellable_cancel (running->stop);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+on_caller_cancelled (GCancellable *caller, gpointer user_data)
+{
+  RunningTool *running = user_data;
+
+  g_cancellable_cancel (running->stop);
+}
+
+static void
+arrange_to_stop (RunningTool *running, guint timeout_ms, GCancellable *caller)
+{
+  running->stop = g_cancellable_new ();
+  if (timeout_ms > 0)
+    running->deadline_id = g_timeout_add (timeout_ms, on_deadline, running);
+  if (caller != NULL) {
+    running->caller = g_object_ref (caller);
+    running->caller_id =
+        g_cancellable_connect (caller, G_CALLBACK (on_caller_cancelled), running, NULL);
+  }
+}
+
+static void
+on_reaped (GObject *process, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GTask) task = user_data;
+  RunningTool *running = g_task_get_task_data (task);
+
+  g_subprocess_wait_finish (running->process, result, NULL);
+  if (running->timed_out)
+    g_task_return_new_error (task, G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "no answer in time");
+  else
+    g_task_return_error (task, g_steal_pointer (&running->error));
+}
+
+static void
+on_answer (GObject *process, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GTask) task = user_data;
+  RunningTool *running = g_task_get_task_data (task);
+  g_autofree char *output = NULL;
+  GError *error = NULL;
+  char *answer;
+
+  if (!g_subprocess_communicate_utf8_finish (running->process, result, &output, NULL,
+                                             &running->error)) {
+    g_subprocess_force_exit (running->process);
+    g_subprocess_wait_async (running->process, NULL, on_reaped, g_steal_pointer (&task));
+    return;
+  }
+
+  answer = read_answer (running->process, output, &error);
+  if (answer != NULL)
+    g_task_return_pointer (task, answer, g_free);
+  else
+    g_task_return_error (task, error);
+}
+
+void
+run_tool_async (const ToolCall *call, guint timeout_ms, GCancellable *cancellable,
+                GAsyncReadyCallback callback, gpointer user_data)
+{
+  g_autoptr (GTask) task = g_task_new (NULL, cancellable, callback, user_data);
+  RunningTool *running = g_new0 (RunningTool, 1);
+  g_autofree char *program = NULL;
+  GError *error = NULL;
+
+  g_task_set_task_data (task, running, running_tool_free);
+  if (g_task_return_error_if_cancelled (task))
+    return;
+
+  print_start (call);
+  program = find_tool (call, &error);
+  if (program != NULL)
+    running->process =
+        g_subprocess_new (G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDOUT_PIPE,
+                          &error, program, NULL);
+  if (running->process == NULL) {
+    g_task_return_error (task, error);
+    return;
+  }
+
+  arrange_to_stop (running, timeout_ms, cancellable);
+  g_subprocess_communicate_utf8_async (running->process, call->arguments, running->stop,
+                                       on_answer, g_steal_pointer (&task));
+}
+
+char *
+run_tool_finish (GAsyncResult *result, GError **error)
+{
+  return g_task_propagate_pointer (G_TASK (result), error);
+}
+
+typedef struct Batch Batch;
+
+typedef struct {
+  Batch *batch;
+  ToolCall call;
+  ToolResult **place;
+  gint64 started_us;
+} Job;
+
+struct Batch {
+  GQueue waiting;
+  Job *jobs;
+  gsize n_jobs;
+  guint n_running, limit, timeout_ms;
+  GPtrArray *results;
+  GTask *task;
+};
+
+static void run_jobs (Batch *batch);
+
+static void
+finish_batch (Batch *batch)
+{
+  for (gsize i = 0; i < batch->n_jobs; i++) {
+    g_free ((char *) batch->jobs[i].call.id);
+    g_free ((char *) batch->jobs[i].call.name);
+    g_free ((char *) batch->jobs[i].call.arguments);
+  }
+  g_free (batch->jobs);
+  g_task_return_pointer (batch->task, batch->results, (GDestroyNotify) g_ptr_array_unref);
+  g_object_unref (batch->task);
+  g_free (batch);
+}
+
+static void
+job_over (GObject *unused, GAsyncResult *res, gpointer data)
+{
+  Job *job = data;
+  Batch *batch = job->batch;
+  GError *error = NULL;
+  char *text = run_tool_finish (res, &error);
+
+  *job->place =
+      tool_result_new (text, error, (g_get_monotonic_time () - job->started_us) / 1000);
+  print_finish (&job->call, *job->place);
+  batch->n_running--;
+  run_jobs (batch);
+}
+
+static void
+run_jobs (Batch *batch)
+{
+  while (!g_queue_is_empty (&batch->waiting) &&
+         (batch->limit == 0 || batch->n_running < batch->limit)) {
+    Job *job = g_queue_pop_head (&batch->waiting);
+
+    job->started_us = g_get_monotonic_time ();
+    batch->n_running++;
+    run_tool_async (&job->call, batch->timeout_ms, g_task_get_cancellable (batch->task),
+                    job_over, job);
+  }
+  if (batch->n_running == 0)
+    finish_batch (batch);
+}
+
+void
+call_tools_async (const ToolCall *calls, gsize n_calls, const CallLimits *limits,
+                  GCancellable *cancellable, GAsyncReadyCallback callback,
+                  gpointer user_data)
+{
+  Batch *batch = g_new0 (Batch, 1);
+
+  g_queue_init (&batch->waiting);
+  batch->task = g_task_new (NULL, cancellable, callback, user_data);
+  g_task_set_check_cancellable (batch->task, FALSE);
+  batch->limit = limits->max_parallel;
+  batch->timeout_ms = limits->timeout_ms;
+  batch->results = g_ptr_array_new_full (n_calls, tool_result_free);
+  g_ptr_array_set_size (batch->results, n_calls);
+  batch->jobs = g_new0 (Job, n_calls);
+  batch->n_jobs = n_calls;
+  for (gsize i = 0; i < n_calls; i++) {
+    batch->jobs[i] = (Job){ .batch = batch,
+                            .call = { g_strdup (calls[i].id), g_strdup (calls[i].name),
+                                      g_strdup (calls[i].arguments) },
+                            .place = (ToolResult **) &batch->results->pdata[i] };
+    g_queue_push_tail (&batch->waiting, &batch->jobs[i]);
+  }
+  run_jobs (batch);
+}
+
+GPtrArray *
+call_tools_finish (GAsyncResult *result, GError **error)
+{
+  return g_task_propagate_pointer (G_TASK (result), error);
+}
+
+typedef struct {
+  GMainLoop *loop;
+  GPtrArray *results;
+} Turn;
+
+static void
+on_all_over (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  Turn *turn = user_data;
+
+  turn->results = call_tools_finish (result, NULL);
+  g_main_loop_quit (turn->loop);
+}
+
+int
+main (void)
+{
+  g_autoptr (Reply) reply = reply_read ("data/reply.json");
+  const CallLimits limits = { .max_parallel = 3, .timeout_ms = 2100 };
+  g_autoptr (GMainLoop) loop = g_main_loop_new (NULL, FALSE);
+  Turn turn = { loop, NULL };
+  gint64 start_us = g_get_monotonic_time ();
+
+  call_tools_async (reply->calls, reply->n_calls, &limits, NULL, on_all_over, &turn);
+  g_main_loop_run (loop);
+
+  print_messages (reply, turn.results, (g_get_monotonic_time () - start_us) / 1000);
+  g_ptr_array_unref (turn.results);
+  return 0;
+}
