@@ -95,12 +95,21 @@ class Sandbox:
 
     @contextlib.contextmanager
     def workspace(self) -> Iterator[Workspace]:
-        """A folder, a user id and a control group for one submission; all gone afterwards."""
+        """A folder, a user id and a control group for one submission; all gone afterwards.
+
+        Raises GraderError when no box opens in it: a fault of ours must not look like the
+        student's.  (The probe's answer is remembered, and the system may have changed since.)
+        """
+        with self._untried_workspace() as space:
+            if trouble := _empty_box(space):
+                raise GraderError(f"The sandbox does not open ({trouble}): try `make setup`.")
+            yield space
+
+    @contextlib.contextmanager
+    def _untried_workspace(self) -> Iterator[Workspace]:
         with _user_of_its_own() as user, _folder(user) as root, _cgroup() as cgroup:
-            space = Workspace(self, root, user, cgroup)
-            _try_empty_box(space)
             try:
-                yield space
+                yield Workspace(self, root, user, cgroup)
             finally:
                 if self.name != "bubblewrap" and user:
                     _bury_user(self.launch, user)
@@ -115,6 +124,7 @@ class Workspace:
     user: int  # 0: the grader's own
     cgroup: Cgroup | None
     making: threading.Lock = field(default_factory=threading.Lock)
+    linked: set[str] = field(default_factory=set)  # shelves with second names of files outside
 
     def shelf(self, name: str) -> Path:
         """The folder `name`, made if need be: the box's user may write to it if a box lets it."""
@@ -136,12 +146,17 @@ class Workspace:
         return path
 
     def put(self, shelf: str, source: Path) -> Path:
-        """Copies a file, or a folder with all that is in it, to a shelf.  Returns the copy."""
+        """Puts a file, or a folder with all that is in it, on a shelf that is only read.
+
+        Precompiled headers are large: where that is possible, they are not copied but get
+        a second name.  Returns the path on the shelf.
+        """
         target = self.shelf(shelf) / source.name
+        self.linked.add(shelf)
         if source.is_dir():
-            shutil.copytree(source, target, copy_function=_copy)
+            shutil.copytree(source, target, copy_function=_link_or_copy)
         else:
-            _copy(str(source), str(target))
+            _link_or_copy(str(source), str(target))
         return target
 
     def take(self, made: Path, shelf: str, max_bytes: int = 64 << 20) -> Path | None:
@@ -174,6 +189,8 @@ class Workspace:
         Args:
             ptrace: let the program trace its own processes, as LeakSanitizer must.
         """
+        if self.linked.intersection(write):
+            raise ValueError("what was put there is shared with the host: read only")
         for name in (*read, *write):
             self.shelf(name)
         return Box(self, tuple(read), tuple(write), ptrace)
@@ -264,8 +281,12 @@ def _system_mounts() -> list[str]:
     return mounts
 
 
-def _copy(source: str, target: str) -> str:
-    """A copy that the box's user can read, with the times that precompiled headers need."""
+def _link_or_copy(source: str, target: str) -> str:
+    """The same file, readable by the box's user, with the times that compiled headers need."""
+    if os.stat(source).st_mode & stat.S_IROTH:
+        with contextlib.suppress(OSError):  # another file system, or not ours
+            os.link(source, target, follow_symlinks=True)
+            return target
     shutil.copy2(source, target)
     os.chmod(target, os.stat(target).st_mode | stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH)
     return target
@@ -362,16 +383,11 @@ def _cgroup() -> Iterator[Cgroup | None]:
             cgroup.remove()
 
 
-def _try_empty_box(space: Workspace) -> None:
-    """Raises GraderError when no box opens: a fault of ours must not look like the student's.
-
-    The probe's answer is remembered, and the system may have changed since.
-    """
+def _empty_box(space: Workspace) -> str:
+    """Opens a box in which nothing happens.  Returns why it did not open, or ""."""
     spawn = space.box().wrap(["/bin/true"], {}, Path("/tmp"), ())
     _, error, status = _run_bounded(spawn)
-    if status != 0:
-        words = (error.strip().splitlines() or ["no reason given"])[-1]
-        raise GraderError(f"The sandbox does not open ({words}): try `make setup`.")
+    return "" if status == 0 else (error.strip().splitlines() or ["no reason given"])[-1]
 
 
 def _bury_user(launch: str, user: int) -> None:
@@ -401,6 +417,7 @@ def probe(cache: Path, tiers: Sequence[Tier] = ("bubblewrap", "user")) -> Sandbo
     Raises GraderError when the sandbox's own programs can not be built.
     """
     remove_stale()
+    cache = cache.resolve()
     cache.mkdir(parents=True, exist_ok=True)
     programs = {name: _program(cache, name) for name in PROGRAMS}
     bwrap = shutil.which("bwrap") or ""
@@ -465,7 +482,7 @@ def _holes(walls: Mapping[str, str], error: str) -> str:
 def _ask_canary(sandbox: Sandbox, canary: Path) -> tuple[dict[str, str], str]:
     """What each wall did ("holds" or how it was open), and the last line on stderr."""
     with (
-        sandbox.workspace() as space,
+        sandbox._untried_workspace() as space,
         socket.create_server(("127.0.0.1", 0)) as server,
         tempfile.NamedTemporaryFile(prefix="secret-") as secret,
     ):
