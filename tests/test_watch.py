@@ -10,6 +10,7 @@ import subprocess
 import sys
 import termios
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pexpect
@@ -332,6 +333,17 @@ def test_brief_report_is_never_higher_than_the_screen(name: str, height: int) ->
     assert max(len(line) for line in text.splitlines()) <= 80
     if height >= 21 and result.diagnoses:
         assert result.diagnoses[0].text.title in text and result.diagnoses[0].text.next[:20] in text
+
+
+def test_losses_come_first_then_the_largest_gains() -> None:
+    """What was broken by this save must not hide behind what it mended."""
+    before, after = samples.blocking(), samples.passing()
+    worse = replace(after.checks[0], points=3)
+    moved = replace(after, checks=(worse, *after.checks[1:]))
+    gains = ["+40  Works", "+25  The console", "+25  Takes"]
+    seen = brief.changes(moved, before)
+    assert seen[0] == "-7  Compiles without warnings"
+    assert [change[:4] for change in seen[1:]] == [gain[:4] for gain in gains]
 
 
 def test_small_screen_counts_what_it_leaves_out() -> None:

@@ -47,12 +47,15 @@ def render(
 
 
 def changes(result: GradeResult, before: GradeResult) -> list[str]:
-    """What is better or worse than before, one short line each, worse first."""
-    old = {check.id: check for check in before.checks}
-    moved = [check for check in result.checks if check.id in old]
-    moved = [check for check in moved if old[check.id].points != check.points]
-    moved.sort(key=lambda check: check.points - old[check.id].points)
-    return [f"{check.points - old[check.id].points:+d}  {check.title}" for check in moved]
+    """What is better or worse than before, one short line each: losses first, largest first."""
+    old = {check.id: check.points for check in before.checks}
+    moved = [
+        (check.points - old[check.id], check.title) for check in result.checks if check.id in old
+    ]
+    moved = sorted((gain, title) for gain, title in moved if gain)
+    losses = [pair for pair in moved if pair[0] < 0]
+    gains = [pair for pair in reversed(moved) if pair[0] > 0]
+    return [f"{gain:+d}  {title}" for gain, title in (*losses, *gains)]
 
 
 def _changes(result: GradeResult, before: GradeResult | None) -> list[RenderableType]:
@@ -102,7 +105,7 @@ def _cause(result: GradeResult) -> list[RenderableType]:
     if not result.diagnoses:
         return [Text(f" {plain_text.line(note, 200)}", "yellow") for note in result.notes[:2]]
     cause = result.diagnoses[0]
-    evidence = plain_text.block(cause.evidence.strip("\n"), 150).split("\n")
+    evidence = plain_text.block(cause.evidence.strip("\n"), 300).split("\n")
     if len(evidence) > EVIDENCE_LINES:
         evidence = [*evidence[: EVIDENCE_LINES - 1], "..."]
     grid = Table.grid(padding=(0, 2, 0, 0))
