@@ -104,7 +104,9 @@ def _console(entry: dict[str, Any]) -> Console:
 
 
 def _check(entry: dict[str, Any]) -> CheckSpec:
-    return CheckSpec(entry["id"], entry["title"], entry["points"], tuple(entry.get("tests", ())))
+    tests = tuple(entry.get("tests", ()))
+    means = entry.get("diagnosis", "")
+    return CheckSpec(entry["id"], entry["title"], entry["points"], tests, means)
 
 
 def _diagnoses(path: Path) -> dict[str, DiagnosisText]:

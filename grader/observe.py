@@ -41,6 +41,10 @@ from grader.sandbox import Sandbox
 
 CLOCKS_AGREE_S = 0.5  # a difference that no calm machine makes
 TICK_S = 0.02
+# Long enough to see that milliseconds were taken for seconds.
+VIRTUAL = Limits(virtual_s=4000.0, wall_s=60.0)
+# The real time is for programs that count down in short ticks, on a busy machine.
+TESTS = Limits(virtual_s=1e6, wall_s=300.0, cpu_s=60.0, open_files=2048, output_bytes=4 << 20)
 ENVIRONMENT: Mapping[str, str] = {
     "PATH": "/usr/bin:/bin",
     "LANG": "C.UTF-8",
@@ -96,7 +100,7 @@ def run_once(shop: Workshop, program: Path, *, fast: bool, on_line: OnLine | Non
     """One run of a program for somebody who wants to see it run, not to grade it."""
     limits = Limits(wall_s=600.0, virtual_s=3600.0)
     if fast:
-        return _on_virtual_clock(shop, program, limits, {}, b"", on_line)
+        return _on_virtual_clock(shop, program, limits, on_line=on_line)
     command = Command((str(program),), shop.bin, ENVIRONMENT)
     return run_on_wall_clock(command, limits, box=shop.space.box(read=("bin",)), on_line=on_line)
 
@@ -146,22 +150,25 @@ def _host_lateness() -> Iterator[Callable[[], float]]:
 def _run_virtual(shop: Workshop, program: Path | None) -> Run | None:
     if program is None:
         return None
-    return _on_virtual_clock(shop, program, Limits(virtual_s=600.0), {}, b"")
+    return _on_virtual_clock(shop, program, VIRTUAL)
 
 
 def _on_virtual_clock(
     shop: Workshop,
     binary: Path,
     limits: Limits,
-    options: Mapping[str, str],
-    stdin: bytes,
+    *,
+    stdin: bytes = b"",
+    leaks: bool = False,
     on_line: OnLine | None = None,
 ) -> Run:
-    command = Command((str(binary),), shop.bin, {**ENVIRONMENT, **options}, stdin)
+    """One run in simulated time; `leaks`: LeakSanitizer looks at the end, and traces for it."""
+    asan = f"detect_stack_use_after_return=1:detect_leaks={int(leaks)}"
+    environment = {**ENVIRONMENT, "ASAN_OPTIONS": asan}
     return run_on_virtual_clock(
-        command,
+        Command((str(binary),), shop.bin, environment, stdin),
         limits,
-        box=shop.space.box(read=("bin",), ptrace="detect_leaks=1" in options.values()),
+        box=shop.space.box(read=("bin",), ptrace=leaks),
         vclock=shop.clock,
         source_name=shop.submission.name,
         on_line=on_line,
@@ -176,9 +183,7 @@ def _observe_sanitized(shop: Workshop, seed: int) -> Evidence:
         run, tests = _run_tests(shop, built.contract, seed)
         evidence = replace(evidence, tests=tests, tests_run=run)
     if built.sanitized:
-        limits = Limits(virtual_s=600.0, wall_s=20.0)
-        options = {"ASAN_OPTIONS": "detect_leaks=1"}
-        run = _on_virtual_clock(shop, built.sanitized, limits, options, b"")
+        run = _on_virtual_clock(shop, built.sanitized, VIRTUAL, leaks=True)
         evidence = replace(evidence, sanitized=run)
     return evidence
 
@@ -204,10 +209,8 @@ def _run_tests(shop: Workshop, contract: Path, seed: int) -> tuple[Run, tuple[Te
     given = [f"nonce {nonce}"]
     for scenario in scenarios:
         given += [f"test {scenario.test}", *scenario.given]
-    limits = Limits(virtual_s=1e6, wall_s=120.0, cpu_s=60.0, open_files=2048, output_bytes=4 << 20)
-    options = {"ASAN_OPTIONS": "detect_leaks=0"}  # the tests leave their own things behind
     stdin = "".join(f"{line}\n" for line in given).encode()
-    run = _on_virtual_clock(shop, contract, limits, options, stdin)
+    run = _on_virtual_clock(shop, contract, TESTS, stdin=stdin)
     return run, split_tests(run, scenarios, nonce)
 
 
@@ -215,7 +218,8 @@ def split_tests(run: Run, scenarios: tuple[Scenario, ...], nonce: str) -> tuple[
     """Cuts the run of all tests into one record a test, with times from the test's beginning.
 
     harness.c lets time pass between its own reports and the test, so that what belongs to
-    whom can be told by time alone; each test begins on a whole second.
+    whom can be told by time alone; each test begins on a whole second.  A test that dies
+    does so at the very moment at which the next one is announced.
     """
     begins: dict[str, float] = {}
     ends: dict[str, float] = {}
@@ -283,9 +287,9 @@ def _lines_between(
     return tuple(
         OutputLine(line.time_s - start_s, line.text)
         for line in lines
-        if start_s <= line.time_s < end_s
+        if start_s <= line.time_s <= end_s
     )
 
 
 def _stop_between(run: Run, start_s: float, end_s: float) -> str:
-    return next((stop.reason for stop in run.stops if start_s <= stop.time_s < end_s), "")
+    return next((stop.reason for stop in run.stops if start_s <= stop.time_s <= end_s), "")

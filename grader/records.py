@@ -61,6 +61,7 @@ class CheckSpec:
     title: str
     points: int
     tests: tuple[str, ...] = ()
+    diagnosis: str = ""  # what failed tests mean when nothing more telling is seen
 
 
 @dataclass(frozen=True)

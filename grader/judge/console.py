@@ -110,11 +110,21 @@ def _something_is_missing(
 def _something_is_too_much(due: Sequence[Due], unasked: Sequence[OutputLine]) -> Finding:
     first = unasked[0]
     if any(first.text == line.text for line in due):
-        return Finding("timer-repeats", f"{quote(first.text)} came more than once")
+        return Finding("output-differs", f"{quote(first.text)} came more than once")
     count = f"{len(unasked)} lines" if len(unasked) > 1 else "a line"
     return Finding(
         "unexpected-output", f"{count} too much: {quote(first.text)} at {first.time_s:.1f} s"
     )
+
+
+def repeated(due: Sequence[Due], lines: Sequence[OutputLine]) -> str:
+    """Words for the first line that came again at twice its time, as of a timer that fires
+    again; "" if there is none."""
+    for line in due:
+        times = [one.time_s for one in lines if one.text == line.text]
+        if len(times) > 1 and 0 < times[0] and abs(times[1] - 2 * times[0]) < 0.1 * times[0]:
+            return f"{quote(line.text)} came at {times[0]:.1f} s and again at {times[1]:.1f} s"
+    return ""
 
 
 def _first_difference(due: Sequence[Due], seen: Sequence[OutputLine]) -> Finding:

@@ -30,7 +30,8 @@ def _examine_end(evidence: Evidence, test: TestRun) -> Finding | None:
     if found := reports.memory_errors(test.stderr, evidence.submission.name):
         return found[0]
     if test.stopped:
-        return Finding("never-quits", stopped_words(test.stopped, 0.0))
+        diagnosis = "busy-wait" if test.stopped == "cpu limit" else "never-quits"
+        return Finding(diagnosis, stopped_words(test.stopped, 0.0))
     if test.diagnosis:
         return _sharpen(test, Finding(test.diagnosis, test.message))
     if said := reports.glib_error(test.stderr):
@@ -66,6 +67,8 @@ def _examine_timeline(test: TestRun) -> Finding | None:
     if never:
         saw = f", saw {console.quote(unasked[0].text)}" if unasked else ""
         return Finding("output-differs", f"expected {console.quote(never[0].text)}{saw}")
+    if again := console.repeated(due, test.stdout):
+        return Finding("timer-repeats", again)
     if unasked:
         return console.compare(due, test.stdout)
     if wrong := console.times_differ(due, test.stdout):

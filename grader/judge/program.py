@@ -11,7 +11,7 @@ import signal
 from grader.judge import console, reports
 from grader.judge.console import due_lines
 from grader.judge.findings import MOMENT_S, Finding, at, blocking_waits, lines_of
-from grader.records import Evidence, OutputLine, Run, Wait
+from grader.records import Console, Evidence, OutputLine, Run, Wait
 
 BUSY_CPU_S = 0.5  # of processor time in a run of some seconds that only waits
 _ERROR_LINE = re.compile(r":(\d+):(?:\d+:)? (?:fatal )?error: (.*)")
@@ -61,31 +61,42 @@ def prints_the_lines(evidence: Evidence) -> list[Finding]:
     due = due_lines(evidence.submission.module.console)
     for run in runs(evidence):
         if found := console.compare(due, run.stdout):
-            return [_why_lines_differ(evidence, run, found)]
+            return _why_lines_differ(evidence, run, found)
     return []
 
 
-def _why_lines_differ(evidence: Evidence, run: Run, found: Finding) -> Finding:
-    """A more telling diagnosis for the difference, from how the run went."""
+def _why_lines_differ(evidence: Evidence, run: Run, found: Finding) -> list[Finding]:
+    """The difference, and more telling diagnoses for it from how the run went."""
     timeline = evidence.submission.module.console
-    seen = {line.text for line in console.seen_lines(run.stdout)}
-    starts = [line.text in seen for line in timeline.lines if line.edge == "start"]
-    ends = [line.text in seen for line in timeline.lines if line.edge == "end"]
-    if run.exit.status == 0 and any(starts) and not any(ends) and not _quit_late(evidence, run):
-        return Finding("loop-not-run", f"{found.evidence}; it ended after {run.elapsed_s:.1f} s")
-    early = run.elapsed_s < timeline.min_total_s
-    if run.exit.status == 0 and any(ends) and not all(ends) and early:
-        last = max(line.time_s for line in run.stdout)
-        return Finding("quits-on-first", f"{found.evidence}; the last line came at {last:.1f} s")
-    return found
+    due, seen = due_lines(timeline), console.seen_lines(run.stdout)
+    texts = {line.text for line in seen}
+    starts = [line.text in texts for line in timeline.lines if line.edge == "start"]
+    ends = [line.text in texts for line in timeline.lines if line.edge == "end"]
+    reports = [line.time_s for line in seen if line.text == timeline.lines[-1].text]
+    if again := console.repeated(due, seen):
+        return [found, Finding("timer-repeats", again)]
+    if len(reports) > 1:
+        return [found, Finding("done-twice", f"the last line came {len(reports)} times")]
+    if not all(ends) and reports:
+        words = f"the last line came at {reports[0]:.1f} s, before everything had finished"
+        return [found, Finding("done-too-early", words)]
+    if run.exit.status != 0 or all(ends):
+        return [found]
+    ended = f"{found.evidence}; it ended after {run.elapsed_s:.1f} s"
+    if any(starts) and not any(ends) and _no_loop_ran(evidence, run):
+        return [Finding("loop-not-run", ended)]
+    if any(ends) and run.elapsed_s < timeline.min_total_s:
+        return [Finding("quits-on-first", ended)]
+    return [found]
 
 
-def _quit_late(evidence: Evidence, run: Run) -> bool:
-    """It ran for as long as the first experiment takes: it did wait, but printed something else."""
-    first_end_s = min(
-        line.at_s for line in evidence.submission.module.console.lines if line.edge == "end"
-    )
-    return run.elapsed_s >= first_end_s * 0.9
+def _no_loop_ran(evidence: Evidence, run: Run) -> bool:
+    """No main loop ever waited; without a trace, the run was too short for one to have."""
+    timeline = evidence.submission.module.console
+    virtual = evidence.virtual
+    if virtual and virtual.exactness == "exact" and not virtual.spins:
+        return not any(wait.by_loop for wait in virtual.waits)
+    return run.elapsed_s < 0.9 * min(line.at_s for line in timeline.lines if line.edge == "end")
 
 
 # ---- elapsed ----------------------------------------------------------------------------
@@ -94,16 +105,15 @@ def _quit_late(evidence: Evidence, run: Run) -> bool:
 def takes_its_time(evidence: Evidence) -> list[Finding]:
     """The whole takes as long as the longest, on both clocks, and each line comes when due."""
     timeline = evidence.submission.module.console
+    slack_s = max(timeline.max_total_s - timeline.total_s, MOMENT_S)
     for run in runs(evidence):
-        slack_s = max(timeline.max_total_s - timeline.total_s, MOMENT_S)
         total_s = _last_line_s(run)
         if not timeline.min_total_s <= total_s <= timeline.max_total_s:
-            return [_why_time_differs(evidence, run, total_s)]
-        late = console.times_differ(due_lines(timeline), run.stdout, slack_s)
-        if late:
+            return [_explain_times(evidence, _total_words(evidence, run, total_s))]
+        if late := console.times_differ(due_lines(timeline), run.stdout, slack_s):
             line, came_s = late
             words = f"{console.quote(line.text)} came at {came_s:.1f} s, not at {line.at_s:.1f} s"
-            return [_explain_times(evidence, run, words)]
+            return [_explain_times(evidence, words)]
     return []
 
 
@@ -112,37 +122,42 @@ def _last_line_s(run: Run) -> float:
     return max([run.elapsed_s, *(line.time_s for line in run.stdout[-1:])])
 
 
-def _why_time_differs(evidence: Evidence, run: Run, total_s: float) -> Finding:
-    timeline = evidence.submission.module.console
-    words = f"expected about {timeline.total_s:.0f} s, took {total_s:.3f} s"
+def _total_words(evidence: Evidence, run: Run, total_s: float) -> str:
+    expected = f"expected about {evidence.submission.module.console.total_s:.0f} s"
     if run.exit.stopped:
-        words = f"expected about {timeline.total_s:.0f} s, was still going after {total_s:.1f} s"
-    return _explain_times(evidence, run, words)
+        return f"{expected}, was still going after {total_s:.1f} s"
+    return f"{expected}, took {total_s:.3f} s"
 
 
-def _explain_times(evidence: Evidence, run: Run, words: str) -> Finding:
-    """Why lines came at other times than they were due."""
-    if evidence.virtual and blocking_waits(evidence.virtual.waits):
+def _explain_times(evidence: Evidence, words: str) -> Finding:
+    """Why lines came at other times than they were due; the virtual clock sees furthest."""
+    run = evidence.virtual or evidence.wall
+    timeline = evidence.submission.module.console
+    if run is None or blocking_waits(run.waits):
         return Finding("wrong-elapsed", words)  # the check "responsive" tells more
     lines = console.seen_lines(run.stdout)
-    timeline = evidence.submission.module.console
-    starts = [
-        line.time_s
-        for line in lines
-        if any(due.edge == "start" and due.text == line.text for due in timeline.lines)
-    ]
+    starts = _times_of(timeline, lines, "start")
+    ends = _times_of(timeline, lines, "end")
     due_starts = {due.at_s for due in timeline.lines if due.edge == "start"}
-    if starts and max(starts) - min(starts) > 0.2 and len(due_starts) == 1:
+    if len(due_starts) == 1 and starts and max(starts) - min(starts) > 0.2:
         late = f"the last experiment was started {max(starts):.1f} s after the program"
         return Finding("sequential", f"{words}; {late}")
-    if factor := _common_factor(evidence, lines):
+    if len(ends) > 1 and abs(max(ends) - timeline.one_after_another_s) < 0.1:
+        return Finding("sequential", f"{words}; the waits add up")
+    if factor := _common_factor(timeline, lines):
         return Finding("wrong-unit", f"{words}; everything came at {factor:g} times its time")
     return Finding("wrong-elapsed", words)
 
 
-def _common_factor(evidence: Evidence, lines: list[OutputLine]) -> float:
+def _times_of(timeline: Console, lines: list[OutputLine], edge: str) -> list[float]:
+    """When the lines came that mark this edge of a bar."""
+    marks = {due.text for due in timeline.lines if due.edge == edge}
+    return [line.time_s for line in lines if line.text in marks]
+
+
+def _common_factor(timeline: Console, lines: list[OutputLine]) -> float:
     """By which all due times must be multiplied to get those that were seen; 0 if by none."""
-    due = [line for line in evidence.submission.module.console.lines if line.at_s > 0]
+    due = [line for line in timeline.lines if line.at_s > 0]
     came = {line.text: line.time_s for line in reversed(lines)}
     factors = [came[line.text] / line.at_s for line in due if line.text in came]
     if len(factors) < 2 or 0.8 < factors[0] < 1.25:
@@ -206,10 +221,11 @@ def ending_words(run: Run) -> str:
 def _never_ended(evidence: Evidence, run: Run) -> Finding:
     seen = console.seen_lines(run.stdout)
     after = f" after {console.quote(seen[-1].text)}" if seen else ", and it printed nothing"
-    words = stopped_words(run.exit.stopped, run.elapsed_s)
-    if not seen:
-        return Finding("todo-left", f"it never ended: {words}{after}")
-    return Finding("never-quits", f"it never ended{after}: {words}")
+    words = f"it never ended{after}: {stopped_words(run.exit.stopped, run.elapsed_s)}"
+    if run.exit.stopped == "cpu limit":
+        return Finding("busy-wait", words)
+    works_in_tests = any(test.status == "pass" for test in evidence.tests)
+    return Finding("never-quits" if seen or works_in_tests else "todo-left", words)
 
 
 # ---- responsive, one thread, processor ------------------------------------------------------
@@ -253,7 +269,6 @@ def uses_one_thread(evidence: Evidence) -> list[Finding]:
 def leaves_the_processor_alone(evidence: Evidence) -> list[Finding]:
     """It waits instead of asking again and again."""
     spins = [spin for run in runs(evidence) for spin in run.spins]
-    spins += [spin for test in evidence.tests for spin in test.spins]
     if spins:
         spin = max(spins, key=lambda one: one.reads)
         words = f"{at(spin.site)} asks over and over with {spin.call} instead of waiting"
@@ -289,5 +304,6 @@ def has_a_clean_stderr(evidence: Evidence) -> list[Finding]:
     streams = [run.stderr for run in runs(evidence)] + [test.stderr for test in evidence.tests]
     for stream in streams:
         if messages := reports.glib_messages(stream):
-            return [Finding("glib-critical", messages[0])]
+            second = reports.is_second_release(messages[0])
+            return [Finding("double-free" if second else "glib-critical", messages[0])]
     return []

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from grader.judge.findings import Finding
 from grader.records import OutputLine
 
-_ASAN = re.compile(r"ERROR: AddressSanitizer: ([\w-]+(?: double-free)?)")
+_ASAN = re.compile(r"ERROR: AddressSanitizer: (attempting [\w-]+|[\w-]+)")
 _FRAME = re.compile(r"^\s*#\d+ 0x[0-9a-f]+ in (\S+) (\S+?):(\d+)")
 _LEAK = re.compile(r"^Direct leak of (\d+) byte\(s\) in (\d+) object")
 _UBSAN = re.compile(r"^(\S+?):(\d+):\d+: runtime error: (.*)")
@@ -26,8 +26,6 @@ ASAN_DIAGNOSES = {
     "stack-use-after-scope": "dangling-user-data",
     "stack-buffer-underflow": "dangling-user-data",
     "attempting double-free": "double-free",
-    "double-free": "double-free",
-    "bad-free": "double-free",
     "attempting free": "double-free",
     "stack-buffer-overflow": "shared-state",
     "heap-buffer-overflow": "shared-state",
@@ -38,6 +36,16 @@ ASAN_DIAGNOSES = {
 def glib_messages(lines: Sequence[OutputLine]) -> list[str]:
     """The warnings and criticals of GLib, and nothing else: debug output is free."""
     return [line.text for line in lines if _GLIB.match(line.text) or _GLIB_ALONE.match(line.text)]
+
+
+def is_second_release(message: str) -> bool:
+    """Whether GLib refused an ..._unref() because nobody holds the object any more."""
+    return "_unref: assertion" in message and "ref_count" in message
+
+
+def leak_check_failed(lines: Sequence[OutputLine]) -> bool:
+    """Whether LeakSanitizer could not look, as where tracing is forbidden."""
+    return any("LeakSanitizer has encountered a fatal error" in line.text for line in lines)
 
 
 def glib_error(lines: Sequence[OutputLine]) -> str:

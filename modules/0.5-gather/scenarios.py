@@ -62,9 +62,9 @@ def run_experiment_scenarios(rng: random.Random) -> list[Scenario]:
     """run_experiment on its own."""
     some = named(rng, rng.sample(range(1, 60), 3))
     zero = named(rng, [0])
-    # Longer than 65.535 s (16 bits of milliseconds), than 255 s (8 bits), and an hour.  No
-    # more: a program may legally count down in short ticks, and each of them costs time.
-    long = named(rng, [rng.randint(66, 90), rng.randint(256, 300), 3600 + rng.randint(0, 60)])
+    # Longer than 16 bits of milliseconds, 8 bits of seconds, 32 bits of microseconds.  No
+    # longer: a program may legally count down in short ticks, and each of them costs time.
+    long = named(rng, [rng.randint(66, 90), rng.randint(256, 300), rng.randint(4295, 4320)])
     unusual = [
         (new_name(rng) + " 100% %s %d %n", 1),
         (new_name(rng) + "_" + "long" * rng.randint(25, 75), 2),
