@@ -2,109 +2,102 @@
 // C frees what a callback used when the callback ends.
 #include "experiments.h"
 
-#define TICK_MS 100
-
 typedef struct {
   const char *name;
   guint seconds;
-  guint64 elapsed_ms;
   ExperimentDone done;
   gpointer user_data;
-} Stopwatch;
+} Step;
 
 static gboolean
-on_tick (gpointer user_data)
+step_over (gpointer user_data)
 {
-  Stopwatch *watch = user_data;
+  Step *step = user_data;
 
-  watch->elapsed_ms += TICK_MS;
-  if (watch->elapsed_ms < (guint64) watch->seconds * 1000)
-    return G_SOURCE_CONTINUE;
-
-  g_print ("[%s] finished after %u seconds\n", watch->name, watch->seconds);
-  watch->done (watch->name, watch->seconds, watch->user_data);
+  g_print ("[%s] finished after %u seconds\n", step->name, step->seconds);
+  step->done (step->name, step->seconds, step->user_data);
   return G_SOURCE_REMOVE;
 }
 
 void
 run_experiment (const char *name, guint seconds, ExperimentDone done, gpointer user_data)
 {
-  Stopwatch *watch = g_new0 (Stopwatch, 1);
+  Step *step = g_new (Step, 1);
 
-  watch->name = name;
-  watch->seconds = seconds;
-  watch->done = done;
-  watch->user_data = user_data;
+  *step = (Step){ name, seconds, done, user_data };
   g_print ("[%s] starting...\n", name);
-  g_timeout_add (seconds == 0 ? 0 : TICK_MS, on_tick, watch);
+  g_timeout_add (seconds * 1000, step_over, step);
 }
 
+typedef struct _Crowd Crowd;
+
 typedef struct {
-  Experiment *results;
+  Crowd *crowd;
+  Experiment *result;
+} Person;
+
+struct _Crowd {
+  gsize tokens;
   gsize n_results;
-  gsize n_running;
   GatherDone done;
   gpointer user_data;
-} Gathering;
+  Experiment *results;
+  Person *people;
+};
 
-typedef struct {
-  Gathering *gathering;
-  gsize index;
-} Runner;
+static void
+crowd_give_back_token (Crowd *crowd)
+{
+  if (--crowd->tokens > 0)
+    return;
+  crowd->done (crowd->results, crowd->n_results, crowd->user_data);
+  g_free (crowd->people);
+  g_free (crowd->results);
+  g_free (crowd);
+}
 
 static gboolean
-gathering_report (gpointer user_data)
+crowd_first_token (gpointer user_data)
 {
-  Gathering *gathering = user_data;
-
-  gathering->done (gathering->results, gathering->n_results, gathering->user_data);
-  g_free (gathering->results);
-  g_free (gathering);
+  crowd_give_back_token (user_data);
   return G_SOURCE_REMOVE;
 }
 
 static void
-runner_done (const char *name, guint seconds, gpointer user_data)
+person_done (const char *name, guint seconds, gpointer user_data)
 {
-  Runner *runner = user_data;
-  Gathering *gathering = runner->gathering;
+  Person *person = user_data;
 
-  gathering->results[runner->index].name = name;
-  gathering->results[runner->index].seconds = seconds;
-  g_free (runner);
-  gathering->n_running--;
-  if (gathering->n_running == 0)
-    gathering_report (gathering);
+  *person->result = (Experiment){ name, seconds };
+  crowd_give_back_token (person->crowd);
 }
 
 void
 gather_experiments (const Experiment *experiments, gsize n_experiments, GatherDone done,
                     gpointer user_data)
 {
-  Gathering *gathering = g_new0 (Gathering, 1);
+  Crowd *crowd = g_new (Crowd, 1);
 
-  gathering->results = g_new0 (Experiment, n_experiments);
-  gathering->n_results = n_experiments;
-  gathering->n_running = n_experiments;
-  gathering->done = done;
-  gathering->user_data = user_data;
+  crowd->tokens = n_experiments + 1;
+  crowd->n_results = n_experiments;
+  crowd->done = done;
+  crowd->user_data = user_data;
+  crowd->results = g_new0 (Experiment, n_experiments);
+  crowd->people = g_new0 (Person, n_experiments);
   for (gsize i = 0; i < n_experiments; i++) {
-    Runner *runner = g_new0 (Runner, 1);
-
-    runner->gathering = gathering;
-    runner->index = i;
-    run_experiment (experiments[i].name, experiments[i].seconds, runner_done, runner);
+    crowd->people[i] = (Person){ crowd, &crowd->results[i] };
+    run_experiment (experiments[i].name, experiments[i].seconds, person_done,
+                    &crowd->people[i]);
   }
-  if (n_experiments == 0)
-    g_idle_add (gathering_report, gathering);
+  g_idle_add (crowd_first_token, crowd);
 }
 
 static void
-on_results (const Experiment *results, gsize n_results, gpointer user_data)
+on_crowd (const Experiment *results, gsize n_results, gpointer user_data)
 {
   g_print ("All done: [");
   for (gsize i = 0; i < n_results; i++)
-    g_print ("%s('%s', %u)", i == 0 ? "" : ", ", results[i].name, results[i].seconds);
+    g_print ("%s('%s', %u)", i > 0 ? ", " : "", results[i].name, results[i].seconds);
   g_print ("]\n");
   g_main_loop_quit (user_data);
 }
@@ -113,11 +106,13 @@ int
 main (void)
 {
   const Experiment experiments[] = {
-    { "exp_small", 1 }, { "exp_medium", 2 }, { "exp_large", 3 }
+    { "exp_small", 1 },
+    { "exp_medium", 2 },
+    { "exp_large", 3 },
   };
-  g_autoptr (GMainLoop) loop = g_main_loop_new (NULL, TRUE);
+  g_autoptr (GMainLoop) loop = g_main_loop_new (NULL, FALSE);
 
-  gather_experiments (experiments, G_N_ELEMENTS (experiments), on_results, loop);
+  gather_experiments (experiments, G_N_ELEMENTS (experiments), on_crowd, loop);
   g_main_loop_run (loop);
   return 0;
 }
