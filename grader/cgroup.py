@@ -10,7 +10,6 @@ make one: then there is none, the probe says so, and the other limits stand alon
 from __future__ import annotations
 
 import contextlib
-
 import os
 import time
 import uuid
@@ -19,6 +18,7 @@ from pathlib import Path
 
 MEMORY_BYTES = 2 << 30
 PROCESSES = 512
+PREFIX = "glib-workbook-"  # then the grader's process id, and something unique
 MOUNT = Path("/sys/fs/cgroup")
 REMOVE_TRIES, REMOVE_PAUSE_S = 200, 0.005  # the kernel takes a moment to bury the dead
 
@@ -47,7 +47,7 @@ class Cgroup:
 
 def create_cgroup() -> Cgroup | None:
     """A new group below or beside the grader's own, or None where that is not allowed."""
-    name = f"glib-workbook-{os.getpid()}-{uuid.uuid4().hex}"
+    name = f"{PREFIX}{os.getpid()}-{uuid.uuid4().hex}"
     made: list[Path] = []
     for parent, limits in _parents():
         directory = parent / name
@@ -60,6 +60,16 @@ def create_cgroup() -> Cgroup | None:
             Cgroup(tuple(made)).remove()
             return None
     return Cgroup(tuple(made)) if made else None
+
+
+def remove_stale_cgroups() -> None:
+    """Removes the groups of graders that were killed."""
+    for parent, _ in _parents():
+        if os.access(parent, os.W_OK):
+            for directory in parent.glob(f"{PREFIX}*"):
+                grader = directory.name.removeprefix(PREFIX).partition("-")[0]
+                if not Path("/proc", grader).exists():
+                    Cgroup((directory,)).remove()
 
 
 def _parents() -> list[tuple[Path, dict[str, int]]]:

@@ -39,7 +39,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from grader.cgroup import Cgroup, create_cgroup
+from grader.cgroup import Cgroup, create_cgroup, remove_stale_cgroups
 from grader.execute import Spawn
 from grader.records import GraderError
 
@@ -360,7 +360,8 @@ def _place(user: int) -> Path:
 
 
 def remove_stale() -> None:
-    """Removes the workspaces of graders that were killed."""
+    """Removes the workspaces and control groups of graders that were killed."""
+    remove_stale_cgroups()
     for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         with contextlib.suppress(OSError):
             held = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)

@@ -244,13 +244,15 @@ def test_the_workspace_of_a_killed_grader_is_removed(walls: Sandbox, tmp_path: P
         "import os, sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path\n"
         "from grader import sandbox\n"
         "with sandbox.probe(Path(sys.argv[2])).workspace() as s:\n"
-        "    print(s.root, flush=True); os.kill(os.getpid(), 9)"
+        "    print(s.root, *(s.cgroup.directories if s.cgroup else ()), flush=True)\n"
+        "    os.kill(os.getpid(), 9)"
     )
     words = [sys.executable, "-c", code, str(sandbox.ROOT), str(build_root() / "sandbox")]
-    root = Path(subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip())
-    assert root.is_dir()
+    said = subprocess.run(words, capture_output=True, text=True, check=False).stdout
+    left = [Path(path) for path in said.split()]
+    assert left and all(path.is_dir() for path in left)
     sandbox.remove_stale()
-    assert not root.exists()
+    assert not any(path.exists() for path in left)
 
 
 # ---- where walls do not stand ------------------------------------------------------------------
