@@ -17,6 +17,7 @@ from __future__ import annotations
 import array
 import contextlib
 import os
+import select
 import signal
 import socket
 import struct
@@ -233,6 +234,7 @@ class Clock:
             self._settling_until_s = 0.0
         for process in self._processes:
             if process.ending_since_s and real_s > process.ending_since_s + ENDING_S:
+                self._note("a process went on without the clock")
                 self._bury(process)
         for thread in self._threads:
             if thread.state is State.NEW and real_s > thread.created_s + HELLO_S:
@@ -316,7 +318,7 @@ class Clock:
         self._host.drain()
         fds = _passed_fds(ancillary)
         try:
-            if data:
+            if data or not _is_closed(thread.channel):
                 self._take(thread, Request.unpack(data), fds, ancillary)
             else:
                 self._drop(thread)
@@ -327,9 +329,7 @@ class Clock:
             os.close(fd)
         self._schedule()
 
-    def _take(
-        self, thread: Thread, request: Request, fds: list[int], ancillary: Ancillary
-    ) -> None:
+    def _take(self, thread: Thread, request: Request, fds: list[int], ancillary: Ancillary) -> None:
         match request.kind:
             case Kind.HELLO:
                 self._take_hello(thread, request, ancillary)
@@ -564,6 +564,9 @@ class Clock:
         if reason == "stuck":
             process = youngest
         self.stops.append(Stop(self.now_s, process.index, reason))
+        for thread in self._threads:
+            if thread.process is process:
+                self._end_wait(thread, self.now_ns, unended=True)
         if process.index == 0:
             self._host.stop(reason)
         elif process.pidfd >= 0:
@@ -649,6 +652,13 @@ class Clock:
             site=None,
         )
         self.spins.append((record, self._sites(thread, spin.request)))
+
+
+def _is_closed(channel: socket.socket) -> bool:
+    """Nothing was read: an empty message would look the same."""
+    poll = select.poll()
+    poll.register(channel, select.POLLRDHUP)
+    return bool(poll.poll(0))
 
 
 def _passed_fds(ancillary: Ancillary) -> list[int]:
