@@ -182,6 +182,16 @@ def test_tracing_is_allowed_only_when_asked_for(space: Workspace) -> None:
     assert python(space.box(ptrace=True), SYSTEM_CALLS.format(numbers=[101])) != ["101 EPERM"]
 
 
+@pytest.mark.parametrize("number", [19, 20, 21, 22])  # SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU
+def test_nobody_stops_and_is_waited_for(space: Workspace, number: int) -> None:
+    ran = run(space.box(), f"kill -{number} $$ 2> /tmp/refused; cat /tmp/refused")
+    assert "not permitted" in "".join(texts(ran))
+
+
+def test_other_signals_arrive(space: Workspace) -> None:
+    assert run(space.box(), "trap 'echo caught' USR1; kill -USR1 $$").stdout[0].text == "caught"
+
+
 @pytest.mark.parametrize("high", [0, 1 << 32, 0xFFFFFFFF << 32])
 @pytest.mark.parametrize("request_", [0x5412, 0x541C])  # TIOCSTI, TIOCLINUX
 def test_keystrokes_are_refused_whatever_the_high_bits(

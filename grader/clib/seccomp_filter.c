@@ -13,6 +13,7 @@
 #include <linux/audit.h>
 #include <linux/seccomp.h>
 #include <sched.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -153,17 +154,24 @@ refuse (SeccompFilter *filter, int number, int error)
   answer (filter, SECCOMP_RET_ERRNO | (uint32_t) error);
 }
 
+static void
+load_number (SeccompFilter *filter)
+{
+  load (filter, offsetof (struct seccomp_data, nr));
+}
+
 /* Refuse @number when its argument @index is one of @values. */
 static void
 refuse_values (SeccompFilter *filter, int number, unsigned index, const uint32_t *values,
                uint8_t n_values)
 {
-  emit (filter, BPF_JMP | BPF_JEQ | BPF_K, 0, 3 + n_values, (uint32_t) number);
+  emit (filter, BPF_JMP | BPF_JEQ | BPF_K, 0, n_values + 3, (uint32_t) number);
   load_argument (filter, index);
   for (uint8_t i = 0; i < n_values; i++)
     emit (filter, BPF_JMP | BPF_JEQ | BPF_K, n_values - i, 0, values[i]);
-  answer (filter, SECCOMP_RET_ALLOW);
+  emit (filter, BPF_JMP | BPF_JA, 0, 0, 1);
   answer (filter, SECCOMP_RET_ERRNO | EPERM);
+  load_number (filter); /* for the rules that follow */
 }
 
 /* Refuse @number unless its argument @index is one of @values. */
@@ -171,12 +179,12 @@ static void
 allow_values (SeccompFilter *filter, int number, unsigned index, const uint32_t *values,
               uint8_t n_values)
 {
-  emit (filter, BPF_JMP | BPF_JEQ | BPF_K, 0, 3 + n_values, (uint32_t) number);
+  emit (filter, BPF_JMP | BPF_JEQ | BPF_K, 0, n_values + 2, (uint32_t) number);
   load_argument (filter, index);
   for (uint8_t i = 0; i < n_values; i++)
     emit (filter, BPF_JMP | BPF_JEQ | BPF_K, n_values - i, 0, values[i]);
   answer (filter, SECCOMP_RET_ERRNO | EPERM);
-  answer (filter, SECCOMP_RET_ALLOW);
+  load_number (filter);
 }
 
 static void
@@ -185,7 +193,7 @@ check_architecture (SeccompFilter *filter)
   load (filter, offsetof (struct seccomp_data, arch));
   emit (filter, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, NATIVE_ARCH);
   answer (filter, SECCOMP_RET_KILL_PROCESS);
-  load (filter, offsetof (struct seccomp_data, nr));
+  load_number (filter);
 #ifdef __x86_64__
   emit (filter, BPF_JMP | BPF_JSET | BPF_K, 0, 1, X32_BIT);
   answer (filter, SECCOMP_RET_KILL_PROCESS);
@@ -199,9 +207,24 @@ check_clone (SeccompFilter *filter)
   refuse (filter, SYS_clone3, ENOSYS);
   emit (filter, BPF_JMP | BPF_JEQ | BPF_K, 0, 4, SYS_clone);
   load_argument (filter, 0);
-  emit (filter, BPF_JMP | BPF_JSET | BPF_K, 1, 0, NAMESPACE_FLAGS);
-  answer (filter, SECCOMP_RET_ALLOW);
+  emit (filter, BPF_JMP | BPF_JSET | BPF_K, 0, 1, NAMESPACE_FLAGS);
   answer (filter, SECCOMP_RET_ERRNO | EPERM);
+  load_number (filter);
+}
+
+/* A stopped process is neither dead nor waiting: it would hold up the grade to its limit.
+ */
+static void
+check_stops (SeccompFilter *filter)
+{
+  static const uint32_t stops[] = { SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU };
+
+  refuse_values (filter, SYS_kill, 1, stops, 4);
+  refuse_values (filter, SYS_tkill, 1, stops, 4);
+  refuse_values (filter, SYS_tgkill, 2, stops, 4);
+  refuse_values (filter, SYS_rt_sigqueueinfo, 1, stops, 4);
+  refuse_values (filter, SYS_rt_tgsigqueueinfo, 2, stops, 4);
+  refuse_values (filter, SYS_pidfd_send_signal, 1, stops, 4);
 }
 
 static void
@@ -233,6 +256,7 @@ seccomp_filter_build (SeccompFilter *filter, SeccompChoice choice)
        choice.shared && i < sizeof refused_when_shared / sizeof *refused_when_shared; i++)
     refuse (filter, refused_when_shared[i], EPERM);
   check_clone (filter);
+  check_stops (filter);
   check_arguments (filter, choice.shared);
   answer (filter, SECCOMP_RET_ALLOW);
 }
