@@ -286,8 +286,7 @@ print_finish (const ToolCall *call, const ToolResult *result)
   g_print ("[%s] %s %s\n", call->id, call->name, status_words[result->status]);
 }
 
-/* The message that answers one call, as the chat APIs want it.  Owned by the caller. */
-static char *
+char *
 tool_message (const ToolCall *call, const ToolResult *result)
 {
   gboolean succeeded = result->status == TOOL_SUCCEEDED;

@@ -91,6 +91,13 @@ ToolResult *tool_result_new (char *output, GError *error, guint took_ms);
 /* Free a result.  NULL is fine, so that it can be the free function of a GPtrArray. */
 void tool_result_free (gpointer result);
 
+/**
+ * Write the message that goes back to the model for one call, as the chat APIs want it.
+ *
+ * @return  A JSON object in one line, owned by the caller.
+ */
+char *tool_message (const ToolCall *call, const ToolResult *result);
+
 /* ---- Printing ---- */
 
 /* Print that the turn of @call has come: "[id] name starting..." */
