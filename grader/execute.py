@@ -225,9 +225,11 @@ def _limited(argv: Sequence[str], limits: Limits, own_user: bool, preload: str) 
 
 def _children(pid: int) -> list[int]:
     found: list[int] = []
-    for tasks in Path(f"/proc/{pid}/task").glob("*/children"):
-        with contextlib.suppress(OSError):
-            found += map(int, tasks.read_text().split())
+    with contextlib.suppress(OSError):  # It may end while it is looked at.
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with contextlib.suppress(OSError):
+                text = Path(f"/proc/{pid}/task/{task}/children").read_text()
+                found += map(int, text.split())
     return found
 
 
