@@ -227,7 +227,9 @@ def _play(show: Show, programs: Sequence[Program]) -> None:
             show.terminal.print()
     show.terminal.print(picture())
     show.terminal.print()
-    show.terminal.print(live.summary([stage.moment() for stage in stages], show.ink))
+    show.terminal.print(
+        live.summary([stage.moment() for stage in stages], show.module.console, show.ink)
+    )
 
 
 def _perform(stage: Stage, program: Program, pace: float) -> None:

@@ -60,7 +60,7 @@ def test_bars_grow_while_the_programs_run() -> None:
     assert together == sorted(together) and slow == sorted(slow)
     assert len(set(together)) >= 5 and len(set(slow)) >= 5
     assert slow[together.index(max(together))] == 0
-    summary = "All at once: 3.00 s, One after another: 6.00 s - 2.0× as long"
+    summary = "All at once: 3.00 s, One after another: 6.00 s: 2.0× as long"
     assert summary in SGR.sub("", child.before)
     assert child.before.rfind("\x1b[?25h") > child.before.rfind("\x1b[?25l") >= 0
 

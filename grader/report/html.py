@@ -237,7 +237,7 @@ def _line_mark(lines: list[OutputLine], left: float) -> Mark:
 
 def _ticks(timeline: Picture) -> list[tuple[float, str]]:
     """Place in percent and label of each mark on the axis."""
-    return [(_place(timeline, at, at)[0], f"{at:g}") for at in timeline.ticks()]
+    return [(_place(timeline, at, at)[0], f"{at:g}") for at in picture.ticks(timeline.axis_s)]
 
 
 # ---- code and hints ----------------------------------------------------------------------

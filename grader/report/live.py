@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from rich.text import Text
 
 from grader.records import Console, OutputLine
-from grader.report import picture, reading
+from grader.report import reading
 from grader.report.reading import seconds
-from grader.report.text import Ink, Scale
+from grader.report.text import FIGURE_COLUMNS, Ink, Scale, fitting
 
-NAME_COLUMNS = 14
-FIGURE_COLUMNS = 10
 OUTPUT_ROWS = 8
+INDENT = "  "  # of the bars below their program's title
 
 
 @dataclass(frozen=True)
@@ -43,9 +42,9 @@ class GrowingBar:
 
 def frame(moments: Sequence[Moment], console: Console, ink: Ink, width: int) -> Text:
     """The picture of all programs on one axis, and what the last one has printed."""
-    columns = width - NAME_COLUMNS - FIGURE_COLUMNS - 2
-    scale = Scale(axis_s(moments, console), columns)
-    rows = [_axis(scale, ink)]
+    names = [f"{INDENT}{line.bar}" for line in console.lines]
+    scale = fitting(names, width, axis_s(moments, console))
+    rows = [Text(scale.axis(), "dim", no_wrap=True)]
     for moment in moments:
         rows.append(_heading(moment, width))
         rows += [_bar_row(bar, moment, scale, ink) for bar in bars(console, moment.lines)]
@@ -77,27 +76,20 @@ def bars(console: Console, lines: Sequence[OutputLine]) -> list[GrowingBar]:
     return found
 
 
-def summary(moments: Sequence[Moment], ink: Ink) -> Text:
+def summary(moments: Sequence[Moment], console: Console, ink: Ink) -> Text:
     """The sentence that the demonstration is about."""
-    totals = [moment.now_s for moment in moments if moment.now_s is not None]
-    text = Text(" ")
-    for number, moment in enumerate(moments):
-        text.append(", " if number else "")
-        text.append(f"{moment.title}: ")
-        text.append(seconds(moment.now_s or 0.0), "bold green" if number == 0 else "bold red")
-    if len(totals) == 2 and totals[0]:
-        text.append(f" - {totals[1] / totals[0]:.1f}{ink.times} as long", "bold")
+    totals = [moment.now_s or 0.0 for moment in moments]
+    parts = [
+        Text.assemble(f"{moment.title}: ", (seconds(total_s), "bold green"))
+        for moment, total_s in zip(moments, totals, strict=True)
+    ]
+    slow_s = totals[1] if len(totals) > 1 else console.one_after_another_s
+    if len(totals) == 1 and slow_s:
+        parts.append(Text(f"one after another it would be {slow_s:g} s"))
+    text = Text(" ").append_text(Text(", ").join(parts))
+    if slow_s and totals[0]:
+        text.append(f": {slow_s / totals[0]:.1f}{ink.times} as long", "bold")
     return text
-
-
-def _axis(scale: Scale, ink: Ink) -> Text:
-    labels = [" "] * (scale.columns + 8)
-    for number in range(int(scale.axis_s / picture.tick(scale.axis_s) + 1e-9) + 1):
-        time_s = number * picture.tick(scale.axis_s)
-        for offset, character in enumerate(f"{time_s:g}"):
-            labels[scale.at(time_s) + offset] = character
-    words = "".join(labels).rstrip() + " s"
-    return Text(" " * (NAME_COLUMNS + 1) + words, "dim", no_wrap=True)
 
 
 def _heading(moment: Moment, width: int) -> Text:
@@ -108,7 +100,7 @@ def _heading(moment: Moment, width: int) -> Text:
 
 
 def _bar_row(bar: GrowingBar, moment: Moment, scale: Scale, ink: Ink) -> Text:
-    row = Text("   " + reading.short(bar.name, NAME_COLUMNS - 3).ljust(NAME_COLUMNS - 2))
+    row = Text(scale.label(f"{INDENT}{bar.name}"), no_wrap=True)
     if bar.start_s is None or moment.now_s is None:
         return row
     end_s = moment.now_s if bar.end_s is None else bar.end_s
@@ -117,7 +109,6 @@ def _bar_row(bar: GrowingBar, moment: Moment, scale: Scale, ink: Ink) -> Text:
     row.append(drawn.ljust(scale.columns), "yellow" if running else "green")
     if not running:
         row.append("  " + seconds(end_s - bar.start_s).rjust(FIGURE_COLUMNS - 2), "dim")
-    row.no_wrap = True
     return row
 
 

@@ -57,7 +57,6 @@ class Picture:
     lanes: tuple[Lane, ...]
     loop: tuple[Stretch, ...]
     axis_s: float
-    tick_s: float
     total_s: float | None  # None: the program did not end by itself
     expected_s: float
     one_after_another_s: float
@@ -69,11 +68,6 @@ class Picture:
         if not whole or not self.total_s or not self.one_after_another_s:
             return None
         return self.one_after_another_s / self.total_s
-
-    def ticks(self) -> list[float]:
-        """The places of the axis labels, in seconds."""
-        count = int(self.axis_s / self.tick_s + 1e-9)
-        return [number * self.tick_s for number in range(count + 1)]
 
 
 def of(result: GradeResult) -> Picture | None:
@@ -90,7 +84,6 @@ def of(result: GradeResult) -> Picture | None:
         lanes=lanes(result.timeline, expected_bars(console)),
         loop=loop,
         axis_s=axis_s,
-        tick_s=tick(axis_s),
         total_s=_total(result),
         expected_s=console.total_s,
         one_after_another_s=console.one_after_another_s,
@@ -129,6 +122,12 @@ def tick(axis_s: float) -> float:
             if axis_s / (step * factor) <= 8:
                 return step * factor
         step *= 10
+
+
+def ticks(axis_s: float) -> list[float]:
+    """The places of the axis labels, in seconds."""
+    step_s = tick(axis_s)
+    return [number * step_s for number in range(int(axis_s / step_s + 1e-9) + 1)]
 
 
 def _loop(result: GradeResult) -> tuple[Stretch, ...]:

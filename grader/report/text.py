@@ -33,7 +33,7 @@ STATUS_STYLE: Mapping[Status, str] = {
 }
 VERDICT_STYLE = {"pass": "bold green", "fail": "bold red", "error": "bold magenta"}
 LABEL_COLUMNS = 14  # "Why it matters"
-NAME_COLUMNS = 14  # of the timeline's row labels
+NAME_COLUMNS = (13, 22)  # of the timeline's row labels, at least and at most
 FIGURE_COLUMNS = 10  # of the durations at the end of its rows
 
 
@@ -257,14 +257,13 @@ def _also_found(diagnoses: tuple[Diagnosis, ...]) -> RenderableType:
 
 
 def _timeline(page: Page, timeline: Picture) -> list[RenderableType]:
-    columns = page.width - NAME_COLUMNS - FIGURE_COLUMNS - 2
-    scale = Scale(timeline.axis_s, columns)
-    rows: list[RenderableType] = [Text(" Timeline", "bold"), _axis(page, timeline, scale)]
+    scale = fitting([lane.name for lane in timeline.lanes], page.width, timeline.axis_s)
+    rows: list[RenderableType] = [Text(" Timeline", "bold"), _axis(page, scale)]
     for lane in timeline.lanes:
         rows += _lane(page, lane, scale)
     if timeline.loop:
         rows.append(_loop_lane(page, timeline.loop, scale))
-    rows += [_key(page, timeline), "", _figures(page, timeline)]
+    rows += [_key(page, timeline, scale), "", _figures(page, timeline)]
     return rows
 
 
@@ -274,6 +273,7 @@ class Scale:
 
     axis_s: float
     columns: int
+    name_columns: int  # of the labels to the left
 
     def at(self, time_s: float) -> int:
         """The column of a moment, within the picture."""
@@ -288,41 +288,56 @@ class Scale:
             bar = bar[:-1] + overflow
         return " " * start + bar
 
+    def label(self, name: str) -> str:
+        """The name of a row, one column from the left, cut if need be."""
+        return " " + reading.short(name, self.name_columns).ljust(self.name_columns + 1)
 
-def _row(name: str, bar: Text, figure: str, style: str = "") -> Text:
-    label = reading.short(name, NAME_COLUMNS - 1)
-    row = Text(" " + label.ljust(NAME_COLUMNS), style, no_wrap=True, end="")
+    def axis(self) -> str:
+        """The seconds under which the bars stand."""
+        labels = [" "] * (self.columns + 12)
+        for time_s in picture.ticks(self.axis_s):
+            for offset, character in enumerate(f"{time_s:g}"):
+                labels[self.at(time_s) + offset] = character
+        return " " * (self.name_columns + 2) + "".join(labels).rstrip() + " s"
+
+
+def fitting(names: Sequence[str], width: int, axis_s: float) -> Scale:
+    """The scale that leaves room for these names, and for a duration at the right."""
+    least, most = NAME_COLUMNS
+    name_columns = max(least, min(most, max((len(name) for name in names), default=0)))
+    return Scale(axis_s, width - name_columns - 1 - FIGURE_COLUMNS - 2, name_columns)
+
+
+def _row(scale: Scale, name: str, bar: Text, figure: str, style: str = "") -> Text:
+    row = Text(scale.label(name), style, no_wrap=True, end="")
     row.append_text(bar)
     return row.append("  " + figure, style)
 
 
-def _axis(page: Page, timeline: Picture, scale: Scale) -> Text:
-    labels = [" "] * (scale.columns + 8)
+def _axis(page: Page, scale: Scale) -> Text:
     line = [page.ink.rule] * (scale.columns + 1)
-    for time_s in timeline.ticks():
-        column = scale.at(time_s)
-        line[min(column, scale.columns)] = page.ink.tick
-        for offset, character in enumerate(f"{time_s:g}"):
-            labels[column + offset] = character
-    margin = " " * (NAME_COLUMNS + 1)
-    words = "".join(labels).rstrip() + " s"
-    return Text(f"{margin}{words}\n{margin}{''.join(line)}", "dim", no_wrap=True)
+    for time_s in picture.ticks(scale.axis_s):
+        line[scale.at(time_s)] = page.ink.tick
+    rule = " " * (scale.name_columns + 2) + "".join(line)
+    return Text(f"{scale.axis()}\n{rule}", "dim", no_wrap=True)
 
 
 def _lane(page: Page, lane: Lane, scale: Scale) -> list[Text]:
     rows = []
     if lane.seen is None:
-        rows.append(_row(lane.name, Text("never ran", "red"), ""))
+        rows.append(_row(scale, lane.name, Text("never ran", "red"), ""))
     else:
         style = "green" if picture.agrees(lane, scale.axis_s) else "red"
         bar = scale.draw(lane.seen.start_s, lane.seen.end_s, page.ink.seen, page.ink.overflow)
-        rows.append(_row(lane.name, Text(bar.ljust(scale.columns), style), _length(lane.seen)))
+        rows.append(
+            _row(scale, lane.name, Text(bar.ljust(scale.columns), style), _length(lane.seen))
+        )
     if lane.expected is not None:
         bar = scale.draw(
             lane.expected.start_s, lane.expected.end_s, page.ink.expected, page.ink.overflow
         )
         text = Text(bar.ljust(scale.columns), "dim")
-        rows.append(_row("  expected", text, _length(lane.expected), "dim"))
+        rows.append(_row(scale, "  expected", text, _length(lane.expected), "dim"))
     return rows
 
 
@@ -336,17 +351,17 @@ def _loop_lane(page: Page, stretches: tuple[Stretch, ...], scale: Scale) -> Text
     bar.highlight_regex(f"{page.ink.blocked}+", "bold red")
     blocked_s = sum(part.end_s - part.start_s for part in stretches if part.kind == "blocked")
     figure = seconds(blocked_s).rjust(FIGURE_COLUMNS - 2) if blocked_s else ""
-    return _row("main loop", bar, figure)
+    return _row(scale, "main loop", bar, figure)
 
 
-def _key(page: Page, timeline: Picture) -> Text:
+def _key(page: Page, timeline: Picture, scale: Scale) -> Text:
     kinds = {stretch.kind for stretch in timeline.loop}
     words = []
     if "blocked" in kinds:
         words.append(f"{page.ink.blocked} blocked: nothing else can run")
     if "idle" in kinds:
         words.append(f"{page.ink.idle} idle: free to serve others")
-    return Text(" " * (NAME_COLUMNS + 1) + "   ".join(words), "dim", no_wrap=True)
+    return Text(" " * (scale.name_columns + 2) + "   ".join(words), "dim", no_wrap=True)
 
 
 def _figures(page: Page, timeline: Picture) -> Text:
