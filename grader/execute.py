@@ -24,7 +24,7 @@ import time
 import tty
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -389,6 +389,19 @@ class _Descriptors:
         self.stderr, self.their_stderr = os.pipe()
         self.report, self.their_report = os.pipe()
         self.their_stdin, self.stdin = os.pipe()
+        self.their_channel = -1
+
+    def add_channel(self) -> socket.socket:
+        """The virtual clock's; returns our end."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)  # who says hello
+        self.their_channel = theirs.detach()
+        return ours
+
+    @property
+    def passed(self) -> tuple[int, ...]:
+        """What the program inherits under its own number."""
+        return tuple(fd for fd in (self.their_report, self.their_channel) if fd >= 0)
 
     def readers(self, limit_bytes: int, on_line: OnLine | None) -> tuple[LineReader, ...]:
         """Of stdout, stderr and the report, in this order."""
@@ -396,7 +409,11 @@ class _Descriptors:
         return tuple(LineReader(name, fd, limit_bytes, on_line) for name, fd in ends.items())
 
     def close_theirs(self) -> None:
-        for fd in (self.their_stdin, self.their_stdout, self.their_stderr, self.their_report):
+        for fd in (self.their_stdin, self.their_stdout, self.their_stderr, *self.passed):
+            os.close(fd)
+
+    def close_ours(self) -> None:
+        for fd in (self.stdin, self.stdout, self.stderr, self.report):
             os.close(fd)
 
 
@@ -458,6 +475,28 @@ def _end(session: Session, stdin: _Stdin, box: Box) -> tuple[Exit, float]:
     return _exit(status, cpu_s, session, box), cpu_s
 
 
+def _start(
+    command: Command,
+    limits: Limits,
+    box: Box,
+    files: _Descriptors,
+    env: Mapping[str, str],
+    vclock: Path | None = None,
+) -> Tree:
+    """Starts `command` in its box, with `files` and, for the virtual clock, its client."""
+    mark = uuid.uuid4().hex
+    marked = {**env, RUN_MARK: mark, "REPORT_FD": str(files.their_report)}
+    argv = _limited(command.argv, limits, box.own_user, preload=str(vclock or ""))
+    spawn = box.wrap(argv, marked, command.cwd, files.passed)
+    try:
+        return Tree(spawn, files.their_stdin, files.their_stdout, files.their_stderr, mark)
+    except GraderError:
+        files.close_ours()
+        raise
+    finally:
+        files.close_theirs()
+
+
 def run_on_wall_clock(
     command: Command, limits: Limits, *, box: Box, on_line: OnLine | None = None
 ) -> Run:
@@ -467,15 +506,8 @@ def run_on_wall_clock(
     limits allow; all output up to then is kept.  Raises GraderError when it cannot start.
     """
     files = _Descriptors(with_terminal=True)
-    mark = uuid.uuid4().hex
-    env = {**command.env, RUN_MARK: mark, "REPORT_FD": str(files.their_report)}
-    argv = _limited(command.argv, limits, box.own_user, preload="")
-    spawn = box.wrap(argv, env, command.cwd, (files.their_report,))
     start_s = time.monotonic()
-    try:
-        tree = Tree(spawn, files.their_stdin, files.their_stdout, files.their_stderr, mark)
-    finally:
-        files.close_theirs()
+    tree = _start(command, limits, box, files, command.env)
     streams = files.readers(limits.output_bytes, on_line)
     session = Session(tree, limits, streams, lambda: time.monotonic() - start_s)
     stdin = _Stdin(files.stdin, command.stdin, session.selector)
@@ -502,48 +534,41 @@ def run_on_virtual_clock(
     run says so in `exactness` and `reason`.  Raises GraderError when it cannot start.
     """
     files = _Descriptors(with_terminal=False)
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
-    mark = uuid.uuid4().hex
-    env = _virtual_env(command.env, files, theirs.fileno()) | {RUN_MARK: mark}
-    argv = _limited(command.argv, limits, box.own_user, preload=str(vclock))
-    spawn = box.wrap(argv, env, command.cwd, (files.their_report, theirs.fileno()))
-    try:
-        tree = Tree(spawn, files.their_stdin, files.their_stdout, files.their_stderr, mark)
-    finally:
-        files.close_theirs()
-        theirs.close()
+    channel = files.add_channel()
+    tree = _start(command, limits, box, files, _virtual_env(command.env, files), vclock)
     streams = files.readers(limits.output_bytes, on_line)
     session = Session(tree, limits, streams, lambda: clock.now_s)
-    clock = Clock(ours, int(limits.virtual_s * NS_PER_S), session)
+    clock = Clock(channel, int(limits.virtual_s * NS_PER_S), session)
     stdin = _Stdin(files.stdin, command.stdin, session.selector)
     try:
         session.watch(clock)
     finally:
         clock.close()
         ended, cpu_s = _end(session, stdin, box)
-    program = Path(command.argv[0])
-    evasion = find_evasion(program, vclock)
-    return _virtual_run(session, clock, _Sources(program, source_name), evasion, ended, cpu_s)
+    binary = _Binary(Path(command.argv[0]), box)
+    run = _wall_run(session, ended, cpu_s)
+    return _virtual_run(run, clock, binary, source_name, find_evasion(binary, vclock))
 
 
-def _virtual_env(env: Mapping[str, str], files: _Descriptors, channel: int) -> dict[str, str]:
+def _virtual_env(env: Mapping[str, str], files: _Descriptors) -> dict[str, str]:
     """Without what would give g_timeout_add_seconds() a phase, and with what the clock needs."""
     kept = {k: v for k, v in env.items() if k not in ("DBUS_SESSION_BUS_ADDRESS", "HOSTNAME")}
     asan = ":".join(filter(None, (kept.get("ASAN_OPTIONS"), "verify_asan_link_order=0")))
     return kept | {
         "ASAN_OPTIONS": asan,
-        "REPORT_FD": str(files.their_report),
-        "VCLOCK_FD": str(channel),
+        "VCLOCK_FD": str(files.their_channel),
         "VCLOCK_STDIN": str(os.fstat(files.their_stdin).st_ino),
     }
 
 
-def _virtual_run(
-    session: Session, clock: Clock, sources: _Sources, evasion: str, ended: Exit, cpu_s: float
-) -> Run:
-    run = _wall_run(session, ended, cpu_s)
-    sources.look_up(sites for _, sites in (*clock.waits, *clock.started, *clock.spins))
+def _virtual_run(run: Run, clock: Clock, binary: _Binary, source_name: str, evasion: str) -> Run:
+    traced = (*clock.waits, *clock.started, *clock.spins)
+    places = binary.look_up(source_name, {site for _, sites in traced for site in sites})
+
+    def site(sites: Sites) -> Site | None:
+        """The innermost one in the student's file."""
+        return next((places[address] for address in sites if address in places), None)
+
     exactness, reason = clock.exactness, clock.reason
     if evasion or not clock.has_reported:
         exactness, reason = "not measured", evasion or "the program did not load the clock"
@@ -552,57 +577,45 @@ def _virtual_run(
         clock="virtual",
         exactness=exactness,
         reason=reason,
-        waits=tuple(replace(one, site=sources.site(sites)) for one, sites in clock.waits),
-        started=tuple(replace(one, site=sources.site(sites)) for one, sites in clock.started),
-        spins=tuple(replace(one, site=sources.site(sites)) for one, sites in clock.spins),
+        waits=tuple(replace(one, site=site(sites)) for one, sites in clock.waits),
+        started=tuple(replace(one, site=site(sites)) for one, sites in clock.started),
+        spins=tuple(replace(one, site=site(sites)) for one, sites in clock.spins),
         stops=tuple(clock.stops),
         loops_alive=clock.loops_alive,
     )
 
 
-class _Sources:
-    """Turns addresses in a program into lines of the student's file: one look-up for all."""
+@dataclass(frozen=True)
+class _Binary:
+    """A stranger's program to look into: with binutils, and those in its box as well."""
 
-    def __init__(self, program: Path, source_name: str) -> None:
-        self._program = program
-        self._source_name = Path(source_name).name
-        self._found: dict[int, Site] = {}
+    path: Path
+    box: Box
 
-    def look_up(self, all_sites: Iterable[Sites]) -> None:
-        addresses = sorted({address for sites in all_sites for address in sites})
+    def ask(self, argv: tuple[str, ...], question: bytes = b"") -> list[str]:
+        """The lines that a tool prints; none if it fails: a trace without lines is not wrong."""
+        command = Command(argv, self.path.parent, {"PATH": os.defpath, "LC_ALL": "C"}, question)
+        run = run_on_wall_clock(command, Limits(), box=self.box)
+        return [line.text for line in run.stdout]
+
+    def look_up(self, source_name: str, addresses: set[int]) -> dict[int, Site]:
+        """Those of the return addresses that lie in the file `source_name`."""
         if not addresses:
-            return
+            return {}
         # A return address is behind the call: one less is within it.
-        asked = "".join(f"{address - 1:#x}\n" for address in addresses)
-        command = ["addr2line", "--functions", "--inlines", "--addresses", "-e"]
-        try:
-            answer = subprocess.run(
-                [*command, str(self._program)],
-                input=asked,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=10,
-                check=True,
-            )
-        except (OSError, subprocess.SubprocessError):
-            return  # Without line numbers the trace is poorer, not wrong.
-        self._read(answer.stdout.splitlines())
-
-    def _read(self, lines: list[str]) -> None:
+        asked = "".join(f"{address - 1:#x}\n" for address in sorted(addresses))
+        tool = ("addr2line", "--functions", "--inlines", "--addresses", "-e", str(self.path))
+        found: dict[int, Site] = {}
         address = 0
-        names = iter(lines)
-        for line in names:
+        lines = iter(self.ask(tool, asked.encode()))
+        for line in lines:
             if line.startswith("0x"):
                 address = int(line, 16) + 1
                 continue
-            file, _, number = next(names, "").partition(" ")[0].rpartition(":")
-            if Path(file).name == self._source_name and address not in self._found:
-                self._found[address] = Site(line, int(number) if number.isdigit() else 0)
-
-    def site(self, sites: Sites) -> Site | None:
-        """The innermost one in the student's file."""
-        return next((self._found[address] for address in sites if address in self._found), None)
+            file, _, number = next(lines, "").partition(" ")[0].rpartition(":")
+            if Path(file).name == Path(source_name).name and address not in found:
+                found[address] = Site(line, int(number) if number.isdigit() else 0)
+        return found
 
 
 def _wall_run(session: Session, ended: Exit, cpu_s: float) -> Run:

@@ -21,7 +21,8 @@ on_talked (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   char *output = NULL;
 
-  g_subprocess_communicate_utf8_finish (G_SUBPROCESS (source), result, &output, NULL, NULL);
+  g_subprocess_communicate_utf8_finish (G_SUBPROCESS (source), result, &output, NULL,
+                                        NULL);
   g_print ("communicated %s", output);
   g_free (output);
   g_main_loop_quit (loop);
@@ -42,9 +43,9 @@ watch (void)
 static void
 talk (void)
 {
-  GSubprocess *child = g_subprocess_new (
-      G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDOUT_PIPE, NULL, "sh", "-c",
-      "read a; sleep 1; echo got $a; sleep 1", NULL);
+  GSubprocess *child =
+      g_subprocess_new (G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDOUT_PIPE,
+                        NULL, "sh", "-c", "read a; sleep 1; echo got $a; sleep 1", NULL);
 
   g_subprocess_communicate_utf8_async (child, "hello\n", NULL, on_talked, NULL);
   g_main_loop_run (loop);

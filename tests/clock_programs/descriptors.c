@@ -47,8 +47,8 @@ main (void)
   epoll_ctl (epoll, EPOLL_CTL_ADD, ends[0], &event);
   printf ("epoll %d\n", epoll_wait (epoll, &event, 1, 500));
   printf ("epoll %d\n", epoll_wait (epoll, &event, 1, -1));
-  if (read (ends[0], &byte, 1) == 1 && select_for (5, 0) == 1
-      && read (ends[0], &byte, 1) == 1)
+  if (read (ends[0], &byte, 1) == 1 && select_for (5, 0) == 1 &&
+      read (ends[0], &byte, 1) == 1)
     select_for (2, 5);
   pthread_join (thread, NULL);
   return 0;

@@ -9,10 +9,10 @@ main (void)
   long result;
 
 #if defined(__x86_64__)
-  __asm__ volatile ("syscall"
-                    : "=a"(result)
-                    : "a"(35), "D"(&time), "S"(0)
-                    : "rcx", "r11", "memory");
+  __asm__ volatile("syscall"
+                   : "=a"(result)
+                   : "a"(35), "D"(&time), "S"(0)
+                   : "rcx", "r11", "memory");
 #else
   result = 0;
 #endif

@@ -193,9 +193,8 @@ is_signal_due (const sigset_t *program_mask)
       continue;
     if (sigaction (number, NULL, &action) < 0 || action.sa_handler == SIG_IGN)
       continue;
-    if (action.sa_handler == SIG_DFL
-        && (number == SIGCHLD || number == SIGURG || number == SIGWINCH
-            || number == SIGCONT))
+    if (action.sa_handler == SIG_DFL && (number == SIGCHLD || number == SIGURG ||
+                                         number == SIGWINCH || number == SIGCONT))
       continue;
     return true;
   }
@@ -214,7 +213,8 @@ flush_stdout (void)
   }
 }
 
-/* Names what could make one of `fds` ready although no process of the run does anything. */
+/* Names what could make one of `fds` ready although no process of the run does anything.
+ */
 static const char *
 find_outside (const Wait *wait)
 {
@@ -231,9 +231,9 @@ find_outside (const Wait *wait)
       return "input from outside";
     if (S_ISCHR (status.st_mode))
       return "a terminal or device";
-    if (S_ISSOCK (status.st_mode)
-        && getsockname (fd, (struct sockaddr *) &name, &size) == 0
-        && (name.ss_family == AF_INET || name.ss_family == AF_INET6))
+    if (S_ISSOCK (status.st_mode) &&
+        getsockname (fd, (struct sockaddr *) &name, &size) == 0 &&
+        (name.ss_family == AF_INET || name.ss_family == AF_INET6))
       return "a network socket";
     snprintf (link, sizeof link, "/proc/self/fd/%d", fd);
     if (readlink (link, target, sizeof target - 1) < 0)
@@ -358,7 +358,8 @@ vclock_tell (RequestKind kind, const char *call, int64_t value)
 
 /* ---- Newcomers ---- */
 
-/* Makes a channel for a thread or process that is about to be created.  Returns our end. */
+/* Makes a channel for a thread or process that is about to be created.  Returns our end.
+ */
 int
 vclock_new_channel (RequestKind kind, const char *call)
 {
@@ -401,8 +402,7 @@ vclock_start_channel (int fd, uint32_t flags)
   pthread_sigmask (SIG_SETMASK, &mask, NULL);
 }
 
-static void __attribute__ ((constructor))
-start_process (void)
+static void __attribute__ ((constructor)) start_process (void)
 {
   const char *number = getenv ("VCLOCK_FD");
   struct stat status;

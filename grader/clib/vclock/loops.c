@@ -21,7 +21,8 @@ gboolean g_main_context_iteration (GMainContext *context, gboolean may_block);
 typedef struct Alive Alive;
 
 struct Alive {
-  uintptr_t hidden; /* the loop's address in disguise: LeakSanitizer must not find it here */
+  uintptr_t
+      hidden; /* the loop's address in disguise: LeakSanitizer must not find it here */
   int64_t n_references;
   Alive *next;
 };
@@ -94,8 +95,7 @@ g_main_loop_unref (GMainLoop *loop)
   REAL (g_main_loop_unref) (loop);
 }
 
-static void __attribute__ ((destructor))
-report_loops (void)
+static void __attribute__ ((destructor)) report_loops (void)
 {
   int64_t n_alive = 0;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Child processes: each gets a channel of its own before it exists, and keeps it, with this
- * library, when it begins another program.
+ * Child processes: each gets a channel of its own before it exists, and keeps it, with
+ * this library, when it begins another program.
  */
 #include "vclock.h"
 
@@ -85,8 +85,8 @@ make_environment (Environment *result, char *const given[], int fd)
   snprintf (result->preload, sizeof result->preload, "LD_PRELOAD=%s", library_path ());
   snprintf (result->fd, sizeof result->fd, "VCLOCK_FD=%d", fd);
   for (char *const *variable = given; variable != NULL && *variable != NULL; variable++)
-    if (strncmp (*variable, "LD_PRELOAD=", 11) != 0
-        && strncmp (*variable, "VCLOCK_FD=", 10) != 0 && n < MAX_VARIABLES - 3)
+    if (strncmp (*variable, "LD_PRELOAD=", 11) != 0 &&
+        strncmp (*variable, "VCLOCK_FD=", 10) != 0 && n < MAX_VARIABLES - 3)
       result->variables[n++] = *variable;
   result->variables[n++] = result->preload;
   result->variables[n++] = result->fd;
@@ -94,7 +94,8 @@ make_environment (Environment *result, char *const given[], int fd)
   return result->variables;
 }
 
-/* Whether the file at `path` is a program that the loader would not give this library to. */
+/* Whether the file at `path` is a program that the loader would not give this library to.
+ */
 static bool
 is_static (const char *path)
 {
@@ -104,8 +105,8 @@ is_static (const char *path)
 
   if (fd < 0)
     return false;
-  if (pread (fd, &header, sizeof header, 0) != sizeof header
-      || memcmp (header.e_ident, ELFMAG, SELFMAG) != 0) {
+  if (pread (fd, &header, sizeof header, 0) != sizeof header ||
+      memcmp (header.e_ident, ELFMAG, SELFMAG) != 0) {
     REAL (close) (fd);
     return false;
   }
@@ -255,8 +256,8 @@ execle (const char *path, const char *first, ...)
 VCLOCK_EXPORT int
 posix_spawn (pid_t *restrict pid, const char *restrict path,
              const posix_spawn_file_actions_t *restrict actions,
-             const posix_spawnattr_t *restrict attributes, char *const arguments[restrict],
-             char *const environment[restrict])
+             const posix_spawnattr_t *restrict attributes,
+             char *const arguments[restrict], char *const environment[restrict])
 {
   Environment with_clock;
   int fd, error;
@@ -519,8 +520,8 @@ pthread_kill (pthread_t thread, int number)
 {
   int result = REAL (pthread_kill) (thread, number);
 
-  if (result == 0 && vclock_is_on () && number != 0
-      && !pthread_equal (thread, pthread_self ()))
+  if (result == 0 && vclock_is_on () && number != 0 &&
+      !pthread_equal (thread, pthread_self ()))
     vclock_tell (REQUEST_KILLED, NULL, 0);
   return result;
 }

@@ -69,7 +69,8 @@ contains (const Range *range, uintptr_t address)
   return address >= range->start && address < range->end;
 }
 
-/* LeakSanitizer spins while its helper looks through the memory: that is not the program. */
+/* LeakSanitizer spins while its helper looks through the memory: that is not the program.
+ */
 bool
 vclock_is_sanitizer (const void *address)
 {

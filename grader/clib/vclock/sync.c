@@ -2,8 +2,8 @@
  *
  * Threads and what they wait for each other with.
  *
- * Only one thread runs at a time, so the lists below need no lock, and a lock is contended
- * only when its holder waits for something else.
+ * Only one thread runs at a time, so the lists below need no lock, and a lock is
+ * contended only when its holder waits for something else.
  */
 #include "vclock.h"
 
@@ -58,7 +58,8 @@ wake_waiters (const void *address, long most)
 {
   long n_woken = 0;
 
-  for (Waiter *waiter = all_waiters; waiter != NULL && n_woken < most; waiter = waiter->next)
+  for (Waiter *waiter = all_waiters; waiter != NULL && n_woken < most;
+       waiter = waiter->next)
     if (waiter->address == address && !waiter->woken) {
       waiter->woken = true;
       n_woken++;
@@ -128,8 +129,8 @@ vclock_futex (uint32_t *address, int operation, uint32_t value, void *timeout,
     break;
   }
   /* A thread that is on its way out sleeps in the real one. */
-  return n_woken
-         + REAL (syscall) (SYS_futex, address, operation, value, timeout, address2, value3);
+  return n_woken +
+         REAL (syscall) (SYS_futex, address, operation, value, timeout, address2, value3);
 }
 
 VCLOCK_EXPORT long
@@ -175,8 +176,8 @@ lock_until (pthread_mutex_t *mutex, const char *call, int64_t deadline_ns)
   Wait wait = { .call = call, .deadline_ns = deadline_ns };
   int error = REAL (pthread_mutex_trylock) (mutex);
 
-  if (error == EBUSY && (mutex->__data.__kind & 3) == PTHREAD_MUTEX_ERRORCHECK_NP
-      && mutex->__data.__owner == gettid ())
+  if (error == EBUSY && (mutex->__data.__kind & 3) == PTHREAD_MUTEX_ERRORCHECK_NP &&
+      mutex->__data.__owner == gettid ())
     return EDEADLK;
   wait.flags = (mutex->__data.__kind & PSHARED) != 0 ? 0 : FLAG_FOR_THREADS;
   wait.asked_ns = deadline_ns == NEVER ? -1 : deadline_ns - vclock_now_ns;
@@ -394,7 +395,8 @@ sem_timedwait (sem_t *restrict semaphore, const struct timespec *restrict time)
 {
   if (!vclock_is_on ())
     return REAL (sem_timedwait) (semaphore, time);
-  return sem_until (semaphore, "sem_timedwait", vclock_deadline_at (CLOCK_REALTIME, time));
+  return sem_until (semaphore, "sem_timedwait",
+                    vclock_deadline_at (CLOCK_REALTIME, time));
 }
 
 VCLOCK_EXPORT int

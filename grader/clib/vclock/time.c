@@ -49,8 +49,8 @@ vclock_from_timespec (const struct timespec *time)
 {
   int64_t whole_ns;
 
-  if (__builtin_mul_overflow ((int64_t) time->tv_sec, NS_PER_S, &whole_ns)
-      || __builtin_add_overflow (whole_ns, (int64_t) time->tv_nsec, &whole_ns))
+  if (__builtin_mul_overflow ((int64_t) time->tv_sec, NS_PER_S, &whole_ns) ||
+      __builtin_add_overflow (whole_ns, (int64_t) time->tv_nsec, &whole_ns))
     return time->tv_sec < 0 ? 0 : NEVER;
   return whole_ns;
 }

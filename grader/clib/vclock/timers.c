@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * Timers of the kernel that tick in virtual time: timerfd, alarm, setitimer, timer_create.
+ * Timers of the kernel that tick in virtual time: timerfd, alarm, setitimer,
+ * timer_create.
  *
- * Each is an entry in one table.  The earliest is part of the deadline of every wait of this
- * process; whoever gets his turn then fires it: an eventfd in place of the timerfd becomes
- * readable, a signal becomes pending.
+ * Each is an entry in one table.  The earliest is part of the deadline of every wait of
+ * this process; whoever gets his turn then fires it: an eventfd in place of the timerfd
+ * becomes readable, a signal becomes pending.
  */
 #include "vclock.h"
 
@@ -35,9 +36,9 @@ typedef struct {
   union sigval value;
 } Timer;
 
-static Timer timers[MAX_TIMERS] = { { .kind = TIMER_SIGNAL,
-                                      .next_ns = NEVER,
-                                      .number = SIGALRM } };
+static Timer timers[MAX_TIMERS] = {
+  { .kind = TIMER_SIGNAL, .next_ns = NEVER, .number = SIGALRM }
+};
 
 static int n_timers = ALARM_TIMER + 1; /* none beyond has ever been used */
 
@@ -121,8 +122,8 @@ get_setting (const Timer *timer, struct itimerspec *setting)
   int64_t left_ns = timer->next_ns == NEVER ? 0 : timer->next_ns - vclock_now_ns;
 
   setting->it_value = (struct timespec){ left_ns / NS_PER_S, left_ns % NS_PER_S };
-  setting->it_interval = (struct timespec){ timer->interval_ns / NS_PER_S,
-                                            timer->interval_ns % NS_PER_S };
+  setting->it_interval =
+      (struct timespec){ timer->interval_ns / NS_PER_S, timer->interval_ns % NS_PER_S };
 }
 
 static void
@@ -191,8 +192,8 @@ timerfd_settime (int fd, int flags, const struct itimerspec *setting,
   if (old != NULL)
     get_setting (timer, old);
   set_setting (timer, (flags & TFD_TIMER_ABSTIME) != 0, setting);
-  if (REAL (poll) (&one, 1, 0) > 0
-      && REAL (read) (fd, &n_expired, sizeof n_expired) < 0) /* forgets what has expired */
+  if (REAL (poll) (&one, 1, 0) > 0 &&
+      REAL (read) (fd, &n_expired, sizeof n_expired) < 0) /* forgets what has expired */
     return -1;
   vclock_fire_timers ();
   return 0;
@@ -225,10 +226,10 @@ getitimer (__itimer_which_t which, struct itimerval *value)
   if (!vclock_is_on () || which != ITIMER_REAL)
     return REAL (getitimer) (which, value);
   get_setting (&timers[ALARM_TIMER], &setting);
-  value->it_value = (struct timeval){ setting.it_value.tv_sec,
-                                      setting.it_value.tv_nsec / 1000 };
-  value->it_interval = (struct timeval){ setting.it_interval.tv_sec,
-                                         setting.it_interval.tv_nsec / 1000 };
+  value->it_value =
+      (struct timeval){ setting.it_value.tv_sec, setting.it_value.tv_nsec / 1000 };
+  value->it_interval =
+      (struct timeval){ setting.it_interval.tv_sec, setting.it_interval.tv_nsec / 1000 };
   return 0;
 }
 

@@ -5,15 +5,16 @@
  * Theory of operation
  * -------------------
  * Time, and the permission to run, live in the grader (grader/clock.py), outside of the
- * program.  Each thread of each controlled process has a channel to it, a socket.  Exactly
+ * program.  Each thread of each controlled process has a channel to it, a socket. Exactly
  * one thread runs at a time.  A call that would block is replaced by a loop:
  *
  *     probe without blocking;  if it is not ready, ask the grader and wait for the reply
  *
- * and the grader lets the others run, each until it would block too.  When a whole lap has
- * brought no progress, time jumps to the earliest deadline and its owner is told that its
- * time is up.  So time passes in jumps only, and stands still while the program computes.
- * Reading the clock costs no request: the reply to the last request said what time it is.
+ * and the grader lets the others run, each until it would block too.  When a whole lap
+ * has brought no progress, time jumps to the earliest deadline and its owner is told that
+ * its time is up.  So time passes in jumps only, and stands still while the program
+ * computes. Reading the clock costs no request: the reply to the last request said what
+ * time it is.
  *
  * What is covered
  * ---------------
@@ -28,16 +29,16 @@
  *           a child that is dynamically linked runs on the same clock
  * Signals:  a handler runs while its thread has the permission to run; the calls that a
  *           signal interrupts return EINTR
- * Spinning: thousands of clock reads, poll (0) or sched_yield without a wait make time pass
- *           slowly, so that a busy wait ends, and is on record
+ * Spinning: thousands of clock reads, poll (0) or sched_yield without a wait make time
+ * pass slowly, so that a busy wait ends, and is on record
  *
  * What is not covered
  * -------------------
- * - Static binaries, system calls by inline assembly, a program's own clock_gettime: nothing
- *   here sees them (the grader looks for them beforehand).
+ * - Static binaries, system calls by inline assembly, a program's own clock_gettime:
+ * nothing here sees them (the grader looks for them beforehand).
  * - Blocking calls that are not in the list (flock, connect, full pipes,
- *   stdio reading from a pipe, POSIX message queues, io_uring): the grader notices a thread
- *   asleep in them, lets the others go on, and calls the run inexact.
+ *   stdio reading from a pipe, POSIX message queues, io_uring): the grader notices a
+ * thread asleep in them, lets the others go on, and calls the run inexact.
  * - Waits inside of libc (a contended stdio or malloc lock), getaddrinfo, barriers.
  * - `while (!flag);` without any call: the processor-time limit ends it.
  * - Kernel timers: TCP's delayed acknowledgements, SO_RCVTIMEO, file time stamps.
@@ -81,7 +82,8 @@
     real_;                                                                               \
   })
 
-/* ---- channel.c: what goes to the grader and back; clock.py has the same structures ---- */
+/* ---- channel.c: what goes to the grader and back; clock.py has the same structures ----
+ */
 
 #define MAX_SITES 10
 
@@ -93,8 +95,8 @@ typedef enum {
   REQUEST_NEW_PROCESS, /* likewise */
   REQUEST_GOODBYE,     /* the thread is about to end */
   REQUEST_INTERRUPTED, /* a signal is pending for a thread that waits */
-  REQUEST_KILLED,      /* value: the pid that was sent a signal, 0: a thread of this one */
-  REQUEST_NOTE,        /* call: why the run is not exact from here on */
+  REQUEST_KILLED, /* value: the pid that was sent a signal, 0: a thread of this one */
+  REQUEST_NOTE,   /* call: why the run is not exact from here on */
   REQUEST_UNCONTROLLED, /* the image that takes over this process will not say hello */
   REQUEST_LOOPS         /* value: GMainLoops alive at the end of the process */
 } RequestKind;
@@ -149,10 +151,10 @@ typedef struct {
 
 typedef enum { GRANT_PROBE, GRANT_TIME_IS_UP, GRANT_SIGNAL } Grant;
 
-extern int64_t vclock_now_ns;     /* virtual time since the first process began */
-extern bool vclock_controls;      /* this process is on the virtual clock */
-extern __thread int vclock_fd;    /* this thread's channel, 0: it is not controlled */
-extern __thread int vclock_busy;  /* this library's own calls must not be replaced */
+extern int64_t vclock_now_ns;    /* virtual time since the first process began */
+extern bool vclock_controls;     /* this process is on the virtual clock */
+extern __thread int vclock_fd;   /* this thread's channel, 0: it is not controlled */
+extern __thread int vclock_busy; /* this library's own calls must not be replaced */
 extern __thread unsigned vclock_loop_depth;
 
 bool vclock_is_on (void);

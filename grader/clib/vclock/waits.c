@@ -16,7 +16,8 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#define POLL_WEIGHT 10 /* a poll (0) costs that many clock reads, and is as much a spin */
+#define POLL_WEIGHT 10 /* a poll (0) costs that many clock reads, and is as much a spin  \
+                        */
 
 /* ---- Sleeping ---- */
 
@@ -212,7 +213,8 @@ poll (struct pollfd *fds, nfds_t n_fds, int timeout_ms)
     return REAL (poll) (fds, n_fds, timeout_ms);
   if (timeout_ms == 0)
     vclock_count_read ("poll", POLL_WEIGHT);
-  return poll_until ("poll", fds, n_fds, timeout_ms < 0 ? -1 : timeout_ms * INT64_C (1000000));
+  return poll_until ("poll", fds, n_fds,
+                     timeout_ms < 0 ? -1 : timeout_ms * INT64_C (1000000));
 }
 
 VCLOCK_EXPORT int
@@ -235,7 +237,8 @@ ppoll (struct pollfd *fds, nfds_t n_fds, const struct timespec *timeout,
     vclock_count_read ("ppoll", POLL_WEIGHT);
   if (mask != NULL)
     pthread_sigmask (SIG_SETMASK, mask, &before);
-  result = poll_until ("ppoll", fds, n_fds, timeout ? vclock_from_timespec (timeout) : -1);
+  result =
+      poll_until ("ppoll", fds, n_fds, timeout ? vclock_from_timespec (timeout) : -1);
   if (mask != NULL)
     pthread_sigmask (SIG_SETMASK, &before, NULL);
   return result;
@@ -251,7 +254,8 @@ __ppoll_chk (struct pollfd *fds, nfds_t n_fds, const struct timespec *timeout,
 
 /* The file descriptors of a select(), so that the wait can say what it waits for. */
 static nfds_t
-list_fds (int n, const fd_set *read, const fd_set *write, struct pollfd *list, nfds_t size)
+list_fds (int n, const fd_set *read, const fd_set *write, struct pollfd *list,
+          nfds_t size)
 {
   nfds_t n_fds = 0;
 
@@ -328,7 +332,8 @@ pselect (int n, fd_set *read, fd_set *write, fd_set *except,
     return REAL (pselect) (n, read, write, except, timeout, mask);
   if (mask != NULL)
     pthread_sigmask (SIG_SETMASK, mask, &before);
-  result = select_until ("pselect", n, sets, timeout ? vclock_from_timespec (timeout) : -1);
+  result =
+      select_until ("pselect", n, sets, timeout ? vclock_from_timespec (timeout) : -1);
   if (mask != NULL)
     pthread_sigmask (SIG_SETMASK, &before, NULL);
   return result;
@@ -392,7 +397,8 @@ epoll_pwait2 (int fd, struct epoll_event *events, int size,
 /* ---- File descriptors: reading ---- */
 
 /* Waits until `fd` can be read, unless it is in non-blocking mode.  A signal does not end
- * it: whether read() is restarted is the handler's choice (SA_RESTART), and most choose so. */
+ * it: whether read() is restarted is the handler's choice (SA_RESTART), and most choose
+ * so. */
 static void
 wait_readable (const char *call, int fd)
 {
