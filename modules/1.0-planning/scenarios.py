@@ -527,7 +527,7 @@ def in_flight_scenario(rng: random.Random) -> Scenario:
 def manners_scenarios(rng: random.Random) -> list[Scenario]:
     """Several plans at once, a loop that stays free, a heap that stays the same."""
     first, second = chain(rng, 3), diamond(rng, 2)
-    reused = layers(rng, 3, 3)
+    reused = diamond(rng, 4)
     heart = build(rng, rng.sample(range(1, 9), 5), [[], [0], [0], [1], [2, 3]])
     heap = build(rng, [2, 1, 3, 1], [[], [0], [0], [1, 2]])
     chained = timeline(first, 0) + timeline(second, 0, at_s=makespan_s(first))
