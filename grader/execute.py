@@ -369,6 +369,8 @@ class Session:
     def _ended(self, events: list[tuple[selectors.SelectorKey, int]]) -> bool:
         ended = False
         for key, _ in events:
+            if self.selector.get_map().get(key.fd) is not key:
+                continue  # What came of an event before it has closed this one.
             if isinstance(key.data, LineReader):
                 key.data.drain(self.now_s())
                 if not key.data.open or key.data.flooded:
