@@ -210,7 +210,7 @@ def _check_message(outcome: Outcome, done: Grade) -> None:
 
 def _short(done: Grade) -> str:
     words = (done.stderr or done.stdout).strip().splitlines() or [""]
-    return f"status {done.status}: {line(words[-1], 120)}"
+    return f"status {done.status}: {line(words[0], 160)}"
 
 
 def _secrets_in(where: Scene, done: Grade) -> list[str]:
