@@ -24,6 +24,8 @@ CLIB = Path(__file__).resolve().parent / "clib"
 
 # The flags that the student is shown, and the student's program is built with.
 STUDENT_FLAGS = ("-std=gnu11", "-g", "-Wall", "-Wextra", "-Wno-unused-parameter")
+# What the grader adds: with DWARF 5, addr2line forgets the names that #line gives.
+BUILD_FLAGS = (*STUDENT_FLAGS, "-gdwarf-4")
 SANITIZE_FLAGS = ("-fsanitize=address,undefined", "-fno-omit-frame-pointer")
 # Nothing in a report tells where this checkout lies.
 NEUTRAL_PATHS = f"-ffile-prefix-map={ROOT}/="
@@ -114,7 +116,7 @@ def _key(module: Module) -> str:
     inputs = [*_headers(module), *module.sources, *module.tools, *_tests(module)]
     inputs += sorted(module.folder.glob("tools/*.h"))
     inputs += sorted(CLIB.glob("harness.[ch]"))
-    return _digest(inputs, (module.id, *module.packages, *STUDENT_FLAGS, *SANITIZE_FLAGS))
+    return _digest(inputs, (module.id, *module.packages, *BUILD_FLAGS, *SANITIZE_FLAGS))
 
 
 def _digest(files: Iterable[Path], words: Iterable[str]) -> str:
@@ -162,8 +164,8 @@ def _tests(module: Module) -> list[Path]:
 def _build(module: Module, target: Path) -> None:
     cflags = package_flags(module.packages, "--cflags")
     sanitize = SANITIZE_FLAGS
-    _precompile(module, target / "include", [*STUDENT_FLAGS, *cflags])
-    _precompile(module, target / "include-sanitized", [*STUDENT_FLAGS, *sanitize, *cflags])
+    _precompile(module, target / "include", [*BUILD_FLAGS, *cflags])
+    _precompile(module, target / "include-sanitized", [*BUILD_FLAGS, *sanitize, *cflags])
     include = ["-I", str(CLIB), "-I", str(module.folder), *cflags]
     for source in module.sources:
         plain = [*PART_FLAGS, "-c", str(source), *include]

@@ -323,10 +323,8 @@ def _take(lock: socket.socket, user: int) -> bool:
 @contextlib.contextmanager
 def _folder(user: int) -> Iterator[Path]:
     """A folder with a neutral name, that only root and `user` can enter."""
-    root = Path(tempfile.mkdtemp(prefix=PREFIX, dir=_place(user))).resolve()
-    held = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    root, held = _held_folder(_place(user))
     try:
-        fcntl.flock(held, fcntl.LOCK_EX)  # says that its grader lives: see remove_stale
         if user:
             os.chown(root, 0, user)
             root.chmod(0o750)
@@ -338,6 +336,21 @@ def _folder(user: int) -> Iterator[Path]:
     finally:
         _clear(root)
         os.close(held)
+
+
+def _held_folder(place: Path) -> tuple[Path, int]:
+    """A new folder, locked to say that its grader lives; the descriptor that holds the lock.
+
+    Before the lock is taken, remove_stale() of another grader may take it for a dead one's.
+    """
+    while True:
+        root = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place)).resolve()
+        with contextlib.suppress(FileNotFoundError):
+            held = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            fcntl.flock(held, fcntl.LOCK_EX)
+            if root.is_dir():
+                return root, held
+            os.close(held)
 
 
 def _clear(folder: Path) -> None:

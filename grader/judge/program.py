@@ -77,6 +77,9 @@ def _why_lines_differ(evidence: Evidence, run: Run, found: Finding) -> list[Find
         return [found, Finding("timer-repeats", again)]
     if len(reports) > 1:
         return [found, Finding("done-twice", f"the last line came {len(reports)} times")]
+    if sum(ends) == 1 and reports:
+        words = f"the last line came at {reports[0]:.1f} s, with the first that had finished"
+        return [found, Finding("quits-on-first", words)]
     if not all(ends) and reports:
         words = f"the last line came at {reports[0]:.1f} s, before everything had finished"
         return [found, Finding("done-too-early", words)]
@@ -288,8 +291,6 @@ def is_clean_in_memory(evidence: Evidence) -> list[Finding]:
     found = []
     if evidence.sanitized:
         found += reports.memory_errors(evidence.sanitized.stderr, name)
-    for test in evidence.tests:
-        found += reports.memory_errors(test.stderr, name)
     if found:
         return found[:1]
     if evidence.sanitized and (leak := reports.leaks(evidence.sanitized.stderr, name)):

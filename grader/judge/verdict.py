@@ -45,8 +45,7 @@ SYMPTOMS = frozenset(
 )
 
 # What a test alone cannot explain.
-VAGUE = SYMPTOMS | {"done-too-early", "done-twice"}
-MANY_TESTS = 3
+VAGUE = SYMPTOMS | {"done-too-early", "shared-state"}
 
 NOT_YET = "Not judged until the program gets to the end of its experiments."
 BUSY_HOST_S = 0.15  # a machine that wakes a sleeper later than this is too busy to be a witness
@@ -85,38 +84,40 @@ def _examine(evidence: Evidence, check: CheckSpec) -> list[Finding]:
     if not evidence.build.program or not evidence.build.contract:
         return EXAMINERS["builds"](evidence) if check.id == "builds" else []
     found = list(EXAMINERS[check.id](evidence)) if check.id in EXAMINERS else []
-    return found + [_sharpen(evidence, check, one) for one in _test_findings(evidence, check)]
-
-
-def _test_findings(evidence: Evidence, check: CheckSpec) -> list[Finding]:
-    """What the contract tests of one check found."""
     tests = {test.name: test for test in evidence.tests}
-    found = [contract.examine(evidence, tests[name]) for name in check.tests if name in tests]
-    missing = [name for name in check.tests if name not in tests]
-    never = [Finding("hard-coded", f"the test {name} did not run") for name in missing]
-    return never + [one for one in found if one]
+    for name in check.tests:
+        if name not in tests:
+            found.append(Finding("hard-coded", f"the test {name} did not run"))
+        elif one := contract.examine(evidence, tests[name]):
+            found.append(_sharpen(evidence, check, name, one))
+    return found
 
 
-def _sharpen(evidence: Evidence, check: CheckSpec, found: Finding) -> Finding:
+def _sharpen(evidence: Evidence, check: CheckSpec, test: str, found: Finding) -> Finding:
     """What a vague finding of a test means, from the check it belongs to and from the rest.
 
-    A program that is right, but whose functions fail in test after test, was written for
-    the numbers and names in its own main.
+    The first test of a check is its plainest.  A program that is right, but whose functions
+    fail even there, was written for the numbers and names in its own main.
     """
-    if found.diagnosis not in VAGUE:
-        return found
-    if _is_hard_coded(evidence):
+    plainest = test == check.tests[0] and not check.diagnosis
+    if plainest and found.diagnosis in VAGUE and _program_is_right(evidence):
         return Finding("hard-coded", found.evidence, found.lines)
-    if check.diagnosis and found.diagnosis != "todo-left":
+    special = check.diagnosis and found.diagnosis not in _seen_in_plain_tests(evidence)
+    if special and found.diagnosis in VAGUE - {"todo-left"}:
         return Finding(check.diagnosis, found.evidence, found.lines)
     return found
 
 
-def _is_hard_coded(evidence: Evidence) -> bool:
-    if program.prints_the_lines(evidence) or program.takes_its_time(evidence):
-        return False
-    found = [contract.examine(evidence, test) for test in evidence.tests]
-    return sum(one is not None and one.diagnosis in VAGUE for one in found) >= MANY_TESTS
+def _seen_in_plain_tests(evidence: Evidence) -> set[str]:
+    """The diagnoses of failed tests that stand for nothing in particular."""
+    checks = evidence.submission.module.checks
+    special = {name for check in checks if check.diagnosis for name in check.tests}
+    found = [contract.examine(evidence, one) for one in evidence.tests if one.name not in special]
+    return {one.diagnosis for one in found if one}
+
+
+def _program_is_right(evidence: Evidence) -> bool:
+    return not program.prints_the_lines(evidence) and not program.takes_its_time(evidence)
 
 
 def _result(

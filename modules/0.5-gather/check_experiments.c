@@ -440,7 +440,12 @@ START_TEST (gather_leaves_nothing_behind)
   Experiment *experiments = given_experiments (&n);
 
   require_no_growth (experiments, n);
-  require_no_growth (experiments, 0);
+}
+END_TEST
+
+START_TEST (gather_of_none_leaves_nothing_behind)
+{
+  require_no_growth (NULL, 0);
 }
 END_TEST
 
@@ -463,4 +468,5 @@ add_contract_tests (Suite *suite)
   contract_add (suite, gather_from_a_callback);
   contract_add (suite, loop_stays_responsive);
   contract_add (suite, gather_leaves_nothing_behind);
+  contract_add (suite, gather_of_none_leaves_nothing_behind);
 }

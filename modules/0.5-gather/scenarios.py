@@ -114,4 +114,5 @@ def manners_scenarios(rng: random.Random) -> list[Scenario]:
         scenario("gather_from_a_callback", chain, in_chain),
         scenario("loop_stays_responsive", heart, started_together(heart)),
         scenario("gather_leaves_nothing_behind", heap, None),
+        scenario("gather_of_none_leaves_nothing_behind", [], None),
     ]
