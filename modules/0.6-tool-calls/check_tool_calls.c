@@ -19,6 +19,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Timers have whole milliseconds; nothing else takes time on the virtual clock. */
 enum { EXACT_MS = 2 };
@@ -406,6 +407,8 @@ diagnose_status (const Plan *plan, const Outcome *expected, const ToolResult *se
 {
   gboolean took_all = is_near ((int) seen->took_ms, (int) plan->limits.timeout_ms);
 
+  if (expected->status == TOOL_CANCELLED && expected->start_ms < 0)
+    return "starts-after-cancel";
   if (seen->status == TOOL_SUCCEEDED)
     return expected->status == TOOL_FAILED      ? "failure-not-seen"
            : expected->status == TOOL_TIMED_OUT ? "no-timeout"
@@ -672,10 +675,21 @@ require_report (const Watch *watch)
 
 /* ---- One call of a function under test, watched ---- */
 
+static void
+on_cancel_hangs (int signal_number)
+{
+  contract_fail ("cancel-never-completes",
+                 "g_cancellable_cancel() never returned to the caller: a handler that it "
+                 "called waits for its own end");
+}
+
 static gboolean
 on_cancel_time (gpointer user_data)
 {
+  signal (SIGALRM, on_cancel_hangs);
+  alarm (10);
   g_cancellable_cancel (user_data);
+  alarm (0);
   return G_SOURCE_REMOVE;
 }
 

@@ -19,15 +19,18 @@ fi
 
 mkdir -p "$out/tools"
 cp -r "$module/data" "$module/agent/replies" "$module/agent/tools.json" "$out"
-flags="-std=gnu11 -g -Wall -Wextra -Wno-unused-parameter -I$module"
+# shellcheck disable=SC2086  # lists of flags
+compile() {
+  gcc -std=gnu11 -g -Wall -Wextra -Wno-unused-parameter -I"$module" "$@" $glib $soup
+}
 glib=$(pkg-config --cflags --libs gio-2.0 gio-unix-2.0 json-glib-1.0)
 soup=$(pkg-config --cflags --libs libsoup-3.0)
 for tool in calculator flaky search slow weather; do
-  gcc $flags "$module/tools/$tool.c" -o "$out/tools/$tool" $glib
+  compile "$module/tools/$tool.c" -o "$out/tools/$tool"
 done
-gcc $flags "$module/agent/model_server.c" -o "$out/model_server" $glib $soup
-gcc $flags -Dmain=student_main -c "$file" -o "$out/dispatcher.o" $glib
-gcc $flags "$module/agent/chat.c" "$module/agent.c" "$out/dispatcher.o" -o "$out/chat" $glib $soup
+compile "$module/agent/model_server.c" -o "$out/model_server"
+compile -Dmain=student_main -c "$file" -o "$out/dispatcher.o"
+compile "$module/agent/chat.c" "$module/agent.c" "$out/dispatcher.o" -o "$out/chat"
 
 cd "$out"
 exec ./chat "$@"

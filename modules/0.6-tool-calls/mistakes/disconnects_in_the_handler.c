@@ -1,4 +1,4 @@
-// mistake: never-quits
+// mistake: cancel-never-completes
 // Once it has been cancelled I need not hear of it again.
 #include "agent.h"
 

@@ -1,4 +1,4 @@
-// mistake: timer-repeats
+// mistake: output-differs
 // The tool prints its end, and so does the batch.
 #include "agent.h"
 

@@ -1,5 +1,5 @@
 // mistake: output-differs
-// The results say it all.
+// How long did it take? So many seconds.
 #include "agent.h"
 
 typedef struct {
@@ -167,6 +167,7 @@ on_call_over (GObject *source, GAsyncResult *result, gpointer user_data)
   char *output = run_tool_finish (result, &error);
   ToolResult *outcome = tool_result_new (output, error, took_ms);
 
+  print_finish (&batch->calls[slot->index], outcome);
   g_ptr_array_index (batch->results, slot->index) = outcome;
   batch->n_running--;
   start_calls (task);
@@ -245,7 +246,8 @@ main (void)
   call_tools_async (reply->calls, reply->n_calls, &limits, NULL, on_all_over, &turn);
   g_main_loop_run (loop);
 
-  print_messages (reply, turn.results, (g_get_monotonic_time () - start_us) / 1000);
+  print_messages (reply, turn.results,
+                  (g_get_monotonic_time () - start_us) / G_USEC_PER_SEC);
   g_ptr_array_unref (turn.results);
   return 0;
 }
