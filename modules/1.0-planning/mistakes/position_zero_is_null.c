@@ -461,12 +461,11 @@ print_forecast (const Step *steps, gsize n_steps)
   guint64 makespan_s;
   g_autoptr (GArray) path = plan_critical_path (steps, n_steps, &makespan_s, NULL);
 
-  if (path == NULL)
-    return; /* run_plan() will say why. */
-
   for (gsize i = 0; i < n_steps; i++)
     sum_s += steps[i].seconds;
   g_print ("One after another: %" G_GUINT64_FORMAT " s\n", sum_s);
+  if (path == NULL)
+    return;
 
   g_print ("Critical path: %" G_GUINT64_FORMAT " s", makespan_s);
   for (guint k = 0; k < path->len; k++)

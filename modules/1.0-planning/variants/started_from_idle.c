@@ -277,7 +277,7 @@ struct Job {
   guint limit;
   guint running;
   gsize todo;
-  guint ends; /* idle callbacks that will still see that nothing is left */
+  guint idle; /* the one idle callback that is under way, or 0 */
 
   PlanDone done;
   gpointer user_data;
@@ -324,9 +324,10 @@ go_on (gpointer data)
 {
   Job *job = data;
 
+  job->idle = 0;
   job_start_ready (job);
-  if (job->todo == 0 && --job->ends == 0)
-    return job_end (job);
+  if (job->todo == 0)
+    job_end (job);
   return G_SOURCE_REMOVE;
 }
 
@@ -341,11 +342,9 @@ node_timeout (gpointer data)
   job->times[node->pos].end_ms = job_ms (job);
   job->running--;
   job->todo--;
-  if (job->todo == 0)
-    job->ends = 1;
-
   node_done (&job->heap, node);
-  g_idle_add (go_on, job);
+  if (job->idle == 0)
+    job->idle = g_idle_add (go_on, job);
   return FALSE;
 }
 

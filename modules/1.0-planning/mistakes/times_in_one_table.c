@@ -1,9 +1,8 @@
 // mistake: shared-state
-// "There is one plan in a program, so one static run will do."
+// "The times are kept in a table that is large enough for every plan."
 #include "plan.h"
 
 #include <stdio.h>
-#include <string.h>
 
 /* ---------- nodes ---------- */
 
@@ -270,6 +269,8 @@ plan_critical_path (const Step *steps, gsize n_steps, guint64 *makespan_s, GErro
 
 /* ---------- run ---------- */
 
+static StepTimes the_times[20000];
+
 struct Job {
   Node *nodes;
   gsize n;
@@ -297,7 +298,8 @@ job_end (gpointer data)
   job->done (job->times, job->n, job->user_data);
   g_ptr_array_unref (job->heap.items);
   nodes_free (job->nodes, job->n);
-  g_free (job->times);
+
+  g_free (job);
   return FALSE;
 }
 
@@ -346,15 +348,12 @@ run_plan (const Step *steps, gsize n_steps, guint max_parallel, PlanDone done,
   if (nodes == NULL)
     return FALSE;
 
-  static Job the_job;
-  Job *job = &the_job;
-
-  memset (job, 0, sizeof *job);
+  Job *job = g_new0 (Job, 1);
   job->nodes = nodes;
   job->n = n_steps;
   job->heap.items = g_ptr_array_new ();
   job->heap.urgent_first = TRUE;
-  job->times = g_new0 (StepTimes, n_steps + 1);
+  job->times = the_times;
   job->t0 = g_get_monotonic_time ();
   job->limit = max_parallel;
   job->todo = n_steps;
