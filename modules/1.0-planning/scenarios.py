@@ -482,13 +482,14 @@ def run_scenarios(rng: random.Random) -> list[Scenario]:
     telling = telling_plan(rng, 0, ["sequential", "waves", "one-need-is-enough"])
     one_root = [chain(rng, 5), diamond(rng, 4)]
     twice = with_needs_twice(rng, diamond(rng, 3))
+    instant = build(rng, [0, 0, 0], [[], [0], [0]])
     zero = build(rng, [0, 0, 3, 0, 0], [[], [0], [0], [1, 2], [3]])
     return [
         run_scenario("run_chains_and_diamonds", [(plan, 0) for plan in one_root]),
         run_scenario("run_plans_of_all_shapes", [(p, 0) for p in [telling, *of_all_shapes(rng)]]),
         run_scenario("run_several_steps_without_needs", [(forest(rng, 8), 0)]),
         run_scenario("run_with_needs_named_twice", [(twice, 0)]),
-        run_scenario("run_steps_of_no_seconds", [(zero, 0)]),
+        run_scenario("run_steps_of_no_seconds", [(zero, 0), (instant, 0)]),
         run_scenario("run_no_steps", [([], 0)]),
     ]
 

@@ -2,9 +2,9 @@
  *
  * Module 1.0, the slow way: the same plan, one step after another.
  *
- * The steps stand in an order in which they can be done, so nothing more is needed than to
- * start the next one when one has finished.  But what could overlap does not: 14 seconds in
- * place of 8.  `make demo` runs it beside the reference.
+ * The steps stand in an order in which they can be done, so nothing more is needed than
+ * to start the next one when one has finished.  But what could overlap does not: 14
+ * seconds in place of 8.  `make demo` runs it beside the reference.
  */
 #include "plan.h"
 

@@ -1,4 +1,4 @@
-// mistake: done-too-early
+// mistake: quits-on-first
 // "When the last step has been started, the plan is through."
 #include "plan.h"
 
