@@ -164,7 +164,8 @@ class Thread:
     explained: int = -1  # the progress of the run when it last explained itself
     granted_s: float = 0.0  # real
     granted_cpu_s: float = 0.0
-    asleep_in: str = ""  # the system call that the watchdog saw it in
+    asleep_in: str = ""  # the sleep that the watchdog saw it in
+    asleep_since_s: float = 0.0  # real
     spin: Spinning | None = None
 
     @property
@@ -308,6 +309,8 @@ class Clock:
     # -- What the threads say
 
     def _on_readable(self, thread: Thread) -> None:
+        if thread.channel.fileno() < 0:
+            return  # It was dropped while this event was on its way.
         try:
             size = socket.CMSG_SPACE(CREDENTIALS.size) + socket.CMSG_SPACE(4)
             data, ancillary, _, _ = thread.channel.recvmsg(REQUEST.size, size)
@@ -318,7 +321,7 @@ class Clock:
         self._host.drain()
         fds = _passed_fds(ancillary)
         try:
-            if data or not _is_closed(thread.channel):
+            if data or not _has_event(thread.channel, select.POLLRDHUP):
                 self._take(thread, Request.unpack(data), fds, ancillary)
             else:
                 self._drop(thread)
@@ -598,12 +601,16 @@ class Clock:
     def _watch_runner(self, thread: Thread, real_s: float) -> None:
         if real_s < thread.granted_s + ASLEEP_S or not thread.process.pid:
             return
+        if _has_event(thread.channel, select.POLLIN):
+            return  # It is waiting for us.
         task = _Task.of(thread.process.pid, thread.process.local_pid, thread.tid)
         if task is None:
             return
-        if task.asleep and thread.asleep_in == task.fingerprint:
+        if not task.asleep or thread.asleep_in != task.fingerprint:
+            thread.asleep_in = task.fingerprint if task.asleep else ""
+            thread.asleep_since_s = real_s
+        elif real_s > thread.asleep_since_s + ASLEEP_S:
             self._lose(thread, f"it sleeps in {task.call}, which the clock does not know")
-        thread.asleep_in = task.fingerprint if task.asleep else ""
         if thread.granted_cpu_s < 0:
             thread.granted_cpu_s = task.cpu_s
         crowd = [other for other in self._threads if other.process is thread.process]
@@ -654,10 +661,13 @@ class Clock:
         self.spins.append((record, self._sites(thread, spin.request)))
 
 
-def _is_closed(channel: socket.socket) -> bool:
-    """Nothing was read: an empty message would look the same."""
+def _has_event(channel: socket.socket, event: int) -> bool:
+    """Whether there is something to read, or (POLLRDHUP) the other end is closed.
+
+    An empty message, when it is read, looks like a closed channel.
+    """
     poll = select.poll()
-    poll.register(channel, select.POLLRDHUP)
+    poll.register(channel, event)
     return bool(poll.poll(0))
 
 
@@ -686,6 +696,7 @@ class _Task:
             folder = Path(f"/proc/{pid}/task/{tid}")
             state, *values = (folder / "stat").read_text().rpartition(")")[2].split()
             number = (folder / "syscall").read_text().split()[0]
+            switches = (folder / "status").read_text().rpartition("\nvoluntary_ctxt_switches:")[2]
         except (OSError, StopIteration, IndexError):
             return None
         cpu_ticks = int(values[10]) + int(values[11])
@@ -693,7 +704,7 @@ class _Task:
             asleep=state == "S" and number.isdigit(),
             call=f"system call {number}",
             cpu_s=cpu_ticks / os.sysconf("SC_CLK_TCK"),
-            fingerprint=f"{number} {cpu_ticks}",
+            fingerprint=f"{number} {switches.split()[0]}",
         )
 
 
