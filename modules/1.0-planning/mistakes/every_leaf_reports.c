@@ -1,4 +1,4 @@
-// mistake: done-twice
+// mistake: done-too-early
 // "A step that nobody needs is the end of the plan."
 #include "plan.h"
 
