@@ -309,8 +309,6 @@ class Clock:
     # -- What the threads say
 
     def _on_readable(self, thread: Thread) -> None:
-        if thread.channel.fileno() < 0:
-            return  # It was dropped while this event was on its way.
         try:
             size = socket.CMSG_SPACE(CREDENTIALS.size) + socket.CMSG_SPACE(4)
             data, ancillary, _, _ = thread.channel.recvmsg(REQUEST.size, size)
