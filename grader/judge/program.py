@@ -80,7 +80,7 @@ def _why_lines_differ(evidence: Evidence, run: Run, found: Finding) -> list[Find
     if sum(ends) == 1 and reports:
         words = f"the last line came at {reports[0]:.1f} s, with the first that had finished"
         return [found, Finding("quits-on-first", words)]
-    if not all(ends) and reports:
+    if not all(ends) and reports and reports[0] < timeline.min_total_s:
         words = f"the last line came at {reports[0]:.1f} s, before everything had finished"
         return [found, Finding("done-too-early", words)]
     if run.exit.status != 0 or all(ends):

@@ -99,7 +99,7 @@ def _sharpen(evidence: Evidence, check: CheckSpec, test: str, found: Finding) ->
     The first test of a check is its plainest.  A program that is right, but whose functions
     fail even there, was written for the numbers and names in its own main.
     """
-    plainest = test == check.tests[0] and not check.diagnosis
+    plainest = test == check.tests[0] and not check.diagnosis and check.id not in EXAMINERS
     if plainest and found.diagnosis in VAGUE and _program_is_right(evidence):
         return Finding("hard-coded", found.evidence, found.lines)
     special = check.diagnosis and found.diagnosis not in _seen_in_plain_tests(evidence)
