@@ -59,7 +59,7 @@ PLAN = [ORACLE.Step(*step) for step in plan_in_main()]
 def critical_steps() -> set[int]:
     """The positions of the steps on the critical path."""
     remaining: list[int] = ORACLE.remaining_s(PLAN)
-    _, needed_by = ORACLE.arrows(PLAN)
+    needed_by: list[list[int]] = ORACLE.arrows(PLAN)[1]
     step = max(range(len(PLAN)), key=lambda i: remaining[i])
     path = {step}
     while needed_by[step]:
@@ -88,7 +88,8 @@ def picture(width: float, height: float, title: str, body: list[str]) -> str:
     paper = f'<rect width="{width:g}" height="{height:g}" rx="8" fill="{PAPER}"/>'
     arrow = (
         '<defs><marker id="arrow" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="9" '
-        f'markerHeight="9" markerUnits="userSpaceOnUse" orient="auto"><path d="M0 0L10 5L0 10z" fill="{INK}"/></marker></defs>'
+        'markerHeight="9" markerUnits="userSpaceOnUse" orient="auto">'
+        f'<path d="M0 0L10 5L0 10z" fill="{INK}"/></marker></defs>'
     )
     return "\n".join([head, f"<title>{escape(title)}</title>", arrow, paper, *body, "</svg>", ""])
 

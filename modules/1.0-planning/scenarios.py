@@ -163,7 +163,6 @@ def first_come_starts(plan: Plan, limit: int) -> list[int]:
 def misunderstood_starts(plan: Plan, limit: int) -> Iterator[tuple[str, list[int]]]:
     """Diagnoses, and the schedule that a program with that misconception comes to."""
     remaining = remaining_s(plan)
-    _, needed_by = arrows(plan)
 
     def longest_first(i: int) -> tuple[float, ...]:
         return (-remaining[i], i)
@@ -177,8 +176,16 @@ def misunderstood_starts(plan: Plan, limit: int) -> Iterator[tuple[str, list[int
     for wait_for in (1, 0):
         starts = start_times(plan, limit, longest_first, lambda _, need: min(wait_for, len(need)))
         yield "one-need-is-enough", starts
-    if limit == 0:
-        return
+    if limit:
+        yield from misunderstood_limits(plan, limit, longest_first)
+
+
+def misunderstood_limits(
+    plan: Plan, limit: int, longest_first: Urgency
+) -> Iterator[tuple[str, list[int]]]:
+    """The same for what can only be misunderstood when there is a limit."""
+    remaining = remaining_s(plan)
+    _, needed_by = arrows(plan)
     yield "limit-ignored", start_times(plan, 0, longest_first)
     yield "limit-off-by-one", start_times(plan, limit + 1, longest_first)
     if limit > 1:
@@ -187,11 +194,12 @@ def misunderstood_starts(plan: Plan, limit: int) -> Iterator[tuple[str, list[int
     yield "list-order-start", first_come_starts(plan, limit)
     yield "shortest-first", start_times(plan, limit, lambda i: (plan[i].seconds, i))
     yield "shortest-first", start_times(plan, limit, lambda i: (remaining[i], i))
-    yield "own-seconds-only", start_times(plan, limit, lambda i: (-plan[i].seconds, i))
-    yield "own-seconds-only", start_times(
-        plan, limit, lambda i: (plan[i].seconds - remaining[i], i)
-    )
-    yield "own-seconds-only", start_times(plan, limit, lambda i: (-len(needed_by[i]), i))
+    for urgency in (
+        lambda i: (-plan[i].seconds, i),
+        lambda i: (plan[i].seconds - remaining[i], i),
+        lambda i: (-len(needed_by[i]), i),
+    ):
+        yield "own-seconds-only", start_times(plan, limit, urgency)
 
 
 def greedy_length_s(plan: Plan, first: int) -> int:
@@ -459,8 +467,10 @@ def long_path_scenario(rng: random.Random) -> Scenario:
     names = [new_name(rng) for _ in range(1100)]
     longest_s = (1 << 32) // 1000
     plan = [Step(name, longest_s, tuple(names[:i][-1:])) for i, name in enumerate(names)]
-    total_s = longest_s * len(plan)
-    lines = [*given_plan(plan), f"makespan {total_s}", f"instead {total_s % (1 << 32)} overflow"]
+    sums_s = [longest_s * (i + 1) for i in range(len(plan))]
+    wrapped_s = {sums_s[-1] % (1 << 32), max(sum_s % (1 << 32) for sum_s in sums_s)}
+    lines = [*given_plan(plan), f"makespan {sums_s[-1]}"]
+    lines += [f"instead {wrong_s} overflow" for wrong_s in wrapped_s]
     return Scenario("critical_path_beyond_32_bits", tuple(lines), ())
 
 
