@@ -62,6 +62,7 @@ class Kind(IntEnum):
     NOTE = 9
     UNCONTROLLED = 10
     LOOPS = 11
+    NAME = 12
 
 
 class Flag(IntFlag):
@@ -167,6 +168,7 @@ class Thread:
     asleep_in: str = ""  # the sleep that the watchdog saw it in
     asleep_since_s: float = 0.0  # real
     spin: Spinning | None = None
+    record: int = -1  # its place in Clock.started
 
     @property
     def deadline_ns(self) -> int:
@@ -263,12 +265,19 @@ class Clock:
         self._processes.append(process)
         return process
 
-    def _add(self, channel: socket.socket, process: Process) -> None:
+    def _add(self, channel: socket.socket, process: Process) -> Thread:
         thread = Thread(channel, process, process.n_threads, time.monotonic())
         process.n_threads += 1
         channel.setblocking(False)
         self._threads.append(thread)
         self._host.watch_fd(channel.fileno(), lambda: self._on_readable(thread))
+        return thread
+
+    def _take_name(self, thread: Thread, name: str) -> None:
+        """Only the first thread of a process has no record of its own start."""
+        if thread.record >= 0:
+            record, sites = self.started[thread.record]
+            self.started[thread.record] = (replace(record, name=name), sites)
 
     def _drop(self, thread: Thread) -> None:
         """The thread is gone; its process may be, too."""
@@ -354,6 +363,8 @@ class Clock:
             case Kind.LOOPS:
                 if thread.process.index == 0:
                     self.loops_alive = request.value
+            case Kind.NAME:
+                self._take_name(thread, request.call)
 
     def _take_hello(self, thread: Thread, request: Request, ancillary: Ancillary) -> None:
         process = thread.process
@@ -388,7 +399,7 @@ class Clock:
         del fds[0]
         is_thread = request.kind is Kind.NEW_THREAD
         process = thread.process if is_thread else self._new_process(thread.process)
-        self._add(channel, process)
+        self._add(channel, process).record = len(self.started)
         record = Started(
             time_s=self.now_s,
             kind="thread" if is_thread else "process",

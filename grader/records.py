@@ -200,6 +200,7 @@ class Started:
     kind: Literal["thread", "process"]
     process: int  # who started it
     site: Site | None
+    name: str = ""  # what a thread calls itself; "" if it does not
 
 
 @dataclass(frozen=True)

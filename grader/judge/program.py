@@ -13,6 +13,8 @@ from grader.judge.console import due_lines
 from grader.judge.findings import MOMENT_S, Finding, at, blocking_waits, lines_of
 from grader.records import Console, Evidence, OutputLine, Run, Wait
 
+# Threads that GLib starts for itself, as soon as a GTask or a child watch is made.
+GLIBS_OWN_THREADS = frozenset({"pool-spawner", "gmain", "gdbus"})
 BUSY_CPU_S = 0.5  # of processor time in a run of some seconds that only waits
 _ERROR_LINE = re.compile(r":(\d+):(?:\d+:)? (?:fatal )?error: (.*)")
 
@@ -263,7 +265,7 @@ def uses_one_thread(evidence: Evidence) -> list[Finding]:
         return []
     started = [one for run in runs(evidence) for one in run.started]
     started += [one for test in evidence.tests for one in test.started if one.process != 0]
-    for one in started:
+    for one in (one for one in started if one.name not in GLIBS_OWN_THREADS):
         kind = "a thread" if one.kind == "thread" else "a child process"
         return [Finding("uses-threads", f"{at(one.site)} starts {kind}", lines_of(one.site))]
     return []

@@ -73,6 +73,8 @@ def _asan_finding(kind: str, report: Sequence[str], source_name: str) -> Finding
     where = f" at line {frames[0][1]} ({frames[0][0]})" if frames else ""
     lines = tuple(sorted({line for _, line in frames[:3]}))
     diagnosis = ASAN_DIAGNOSES.get(kind, "crash")
+    if kind == "SEGV" and any("::Deallocate" in line for line in report[:8]):
+        kind, diagnosis = "free of what was never allocated", "double-free"
     return Finding(diagnosis, f"AddressSanitizer: {kind}{where}", lines)
 
 
