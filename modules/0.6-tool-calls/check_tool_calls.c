@@ -385,20 +385,22 @@ are_shuffled (const Plan *plan, GPtrArray *results)
   return TRUE;
 }
 
-/* Whether result @i is the right one of another call. */
+/* Whether several calls have one and the same result, though they should not. */
 static gboolean
-is_anothers (const Plan *plan, GPtrArray *results, guint i)
+are_all_the_same (const Plan *plan, GPtrArray *results)
 {
-  const ToolResult *result = g_ptr_array_index (results, i);
+  const ToolResult *first = results->len > 1 ? results->pdata[0] : NULL;
+  gboolean differ = FALSE;
 
-  for (guint other = 0; other < results->len; other++) {
-    const ToolResult *its = g_ptr_array_index (results, other);
-    if (other != i && result->status <= TOOL_FAILED &&
-        is_expected (&EXPECTED (plan, other), its) && its->status == result->status &&
-        g_strcmp0 (its->text, result->text) == 0)
-      return TRUE;
+  for (guint i = 1; first != NULL && i < results->len; i++) {
+    const ToolResult *result = g_ptr_array_index (results, i);
+    if (result == NULL || result->status != first->status ||
+        g_strcmp0 (result->text, first->text) != 0)
+      return FALSE;
+    differ = differ || EXPECTED (plan, i).status != EXPECTED (plan, 0).status ||
+             g_strcmp0 (EXPECTED (plan, i).text, EXPECTED (plan, 0).text) != 0;
   }
-  return FALSE;
+  return differ;
 }
 
 /* The id for a call that ended as @seen in the place of @expected. */
@@ -459,8 +461,8 @@ require_endings (const Plan *plan, GPtrArray *results)
       continue;
     contract_require (has_gaps (results) || !are_shuffled (plan, results),
                       "completion-order", "the result of call %u is not in its place", i);
-    contract_require (!is_anothers (plan, results, i), "shared-state",
-                      "call %u has the result of another one: '%.40s'", i, result->text);
+    contract_require (!are_all_the_same (plan, results), "shared-state",
+                      "all calls have the same result: '%.40s'", result->text);
     require_ending (plan, i, result);
   }
 }
@@ -482,9 +484,9 @@ static void
 require_as_many_as_calls (const Watch *watch, GPtrArray *results)
 {
   guint n_calls = watch->plan->calls->len;
-  const char *diagnosis = watch->in_flight             ? "shared-state"
-                          : results->len == N_RECORDED ? "hard-coded"
-                                                       : "result-missing";
+  const char *diagnosis = results->len == N_RECORDED ? "hard-coded"
+                          : watch->in_flight         ? "shared-state"
+                                                     : "result-missing";
 
   contract_require (results->len == n_calls, diagnosis,
                     "there are %u results for %u calls", results->len, n_calls);
@@ -519,12 +521,14 @@ has_timed_out (const Watch *watch)
   return FALSE;
 }
 
-/* Whether no call has ended before now. */
+/* Whether no call has ended before now, and it is not the last one that ends first. */
 static gboolean
 is_first_end (const Watch *watch)
 {
   const Plan *plan = watch->plan;
 
+  if (EXPECTED (plan, plan->calls->len - 1).end_ms <= now_ms (watch) + EXACT_MS)
+    return FALSE;
   for (guint i = 0; i < plan->calls->len; i++)
     if (EXPECTED (plan, i).end_ms < now_ms (watch) - EXACT_MS)
       return FALSE;
@@ -544,6 +548,19 @@ require_not_early (const Watch *watch)
                     "the callback was called after %d ms, but the last call ends after "
                     "%d ms",
                     now_ms (watch), plan_end_ms (plan));
+}
+
+/* A task with a cancelled cancellable says so, however late it returns. */
+static void
+require_prompt_end (const Watch *watch)
+{
+  int end_ms = plan_end_ms (watch->plan);
+
+  contract_require (!plan_expects (watch->plan, TOOL_CANCELLED) ||
+                        now_ms (watch) <= end_ms + EXACT_MS,
+                    "cancel-ignored",
+                    "the caller cancelled at %d ms, but was called back only at %d ms",
+                    watch->plan->cancel_ms, now_ms (watch));
 }
 
 static void
@@ -572,6 +589,7 @@ on_batch_over (GObject *source, GAsyncResult *result, gpointer user_data)
   require_endings (watch->plan, results);
   require_not_early (watch);
   contract_require (!has_gaps (results), "result-missing", "a call has no result");
+  require_prompt_end (watch);
   require_starts (watch);
   for (guint i = 0; i < results->len; i++)
     require_duration (watch->plan, i, g_ptr_array_index (results, i));
@@ -602,6 +620,7 @@ on_tool_over (GObject *source, GAsyncResult *result, gpointer user_data)
                     "wrong-unit", "a time limit of %u ms was over after %d ms",
                     watch->plan->limits.timeout_ms, now_ms (watch));
   require_ending (watch->plan, 0, outcome);
+  require_prompt_end (watch);
   require_duration (watch->plan, 0, outcome);
   tool_result_free (outcome);
 }

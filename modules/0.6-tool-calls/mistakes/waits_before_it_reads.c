@@ -73,27 +73,16 @@ on_reaped (GObject *process, GAsyncResult *result, gpointer user_data)
     g_task_return_error (task, g_steal_pointer (&running->error));
 }
 
-static void
-on_read (GObject *process, GAsyncResult *result, gpointer user_data)
+static char *
+read_all (GInputStream *stream)
 {
-  g_autoptr (GTask) task = user_data;
-  RunningTool *running = g_task_get_task_data (task);
-  g_autofree char *output = NULL;
-  GError *error = NULL;
-  char *answer;
+  GString *text = g_string_new (NULL);
+  char buffer[4096];
+  gssize n_read;
 
-  if (!g_subprocess_communicate_utf8_finish (running->process, result, &output, NULL,
-                                             &running->error)) {
-    g_subprocess_force_exit (running->process);
-    g_subprocess_wait_async (running->process, NULL, on_reaped, g_steal_pointer (&task));
-    return;
-  }
-
-  answer = read_answer (running->process, output, &error);
-  if (answer != NULL)
-    g_task_return_pointer (task, answer, g_free);
-  else
-    g_task_return_error (task, error);
+  while ((n_read = g_input_stream_read (stream, buffer, sizeof buffer, NULL, NULL)) > 0)
+    g_string_append_len (text, buffer, n_read);
+  return g_string_free (text, FALSE);
 }
 
 static void
@@ -101,14 +90,21 @@ on_tool_exit (GObject *process, GAsyncResult *result, gpointer user_data)
 {
   g_autoptr (GTask) task = user_data;
   RunningTool *running = g_task_get_task_data (task);
+  g_autofree char *output = NULL;
+  GError *error = NULL;
+  char *answer;
 
   if (!g_subprocess_wait_finish (running->process, result, &running->error)) {
     g_subprocess_force_exit (running->process);
     g_subprocess_wait_async (running->process, NULL, on_reaped, g_steal_pointer (&task));
     return;
   }
-  g_subprocess_communicate_utf8_async (running->process, NULL, running->stop, on_read,
-                                       g_steal_pointer (&task));
+  output = read_all (g_subprocess_get_stdout_pipe (running->process));
+  answer = read_answer (running->process, output, &error);
+  if (answer != NULL)
+    g_task_return_pointer (task, answer, g_free);
+  else
+    g_task_return_error (task, error);
 }
 
 void

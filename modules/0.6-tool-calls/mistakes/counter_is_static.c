@@ -1,5 +1,5 @@
 // mistake: shared-state
-// There is one batch, so it can be a global variable.
+// There is one batch at a time, so the counter can be a global variable.
 #include "agent.h"
 
 typedef struct {
@@ -129,13 +129,14 @@ run_tool_finish (GAsyncResult *result, GError **error)
   return g_task_propagate_pointer (G_TASK (result), error);
 }
 
+static guint n_running;
+
 typedef struct {
   ToolCall *calls;
   gsize n_calls;
   CallLimits limits;
   GPtrArray *results;
   gsize n_started;
-  guint n_running;
 } Batch;
 
 typedef struct {
@@ -151,6 +152,7 @@ batch_free (gpointer data)
 
   tool_calls_free (batch->calls, batch->n_calls);
   g_ptr_array_unref (batch->results);
+  g_free (batch);
 }
 
 static void start_calls (GTask *task);
@@ -168,7 +170,7 @@ on_call_over (GObject *source, GAsyncResult *result, gpointer user_data)
 
   print_finish (&batch->calls[slot->index], outcome);
   g_ptr_array_index (batch->results, slot->index) = outcome;
-  batch->n_running--;
+  n_running--;
   start_calls (task);
 }
 
@@ -179,17 +181,17 @@ start_calls (GTask *task)
   guint max_running =
       batch->limits.max_parallel > 0 ? batch->limits.max_parallel : G_MAXUINT;
 
-  while (batch->n_started < batch->n_calls && batch->n_running < max_running) {
+  while (batch->n_started < batch->n_calls && n_running < max_running) {
     Slot *slot = g_new (Slot, 1);
 
     *slot = (Slot){ g_object_ref (task), batch->n_started, g_get_monotonic_time () };
     batch->n_started++;
-    batch->n_running++;
+    n_running++;
     run_tool_async (&batch->calls[slot->index], batch->limits.timeout_ms,
                     g_task_get_cancellable (task), on_call_over, slot);
   }
 
-  if (batch->n_running == 0)
+  if (n_running == 0)
     g_task_return_pointer (task, g_ptr_array_ref (batch->results),
                            (GDestroyNotify) g_ptr_array_unref);
 }
@@ -200,13 +202,11 @@ call_tools_async (const ToolCall *calls, gsize n_calls, const CallLimits *limits
                   gpointer user_data)
 {
   g_autoptr (GTask) task = g_task_new (NULL, cancellable, callback, user_data);
-  static Batch the_batch;
-  Batch *batch = &the_batch;
+  Batch *batch = g_new0 (Batch, 1);
 
   batch->calls = tool_calls_copy (calls, n_calls);
   batch->n_calls = n_calls;
-  batch->n_started = 0;
-  batch->n_running = 0;
+  n_running = 0;
   batch->limits = *limits;
   batch->results = g_ptr_array_new_with_free_func (tool_result_free);
   g_ptr_array_set_size (batch->results, n_calls);
