@@ -255,8 +255,8 @@ def build(rng: random.Random, seconds: Sequence[int], needs: Sequence[Sequence[i
     return plan
 
 
-def durations(rng: random.Random, n_steps: int, longest_s: int = 1000) -> list[int]:
-    """Seconds for each step, all different."""
+def durations(rng: random.Random, n_steps: int, longest_s: int = 120) -> list[int]:
+    """Seconds for each step, all different; few enough for a program that counts ticks."""
     return rng.sample(range(1, longest_s + 1), n_steps)
 
 
