@@ -63,23 +63,14 @@ def _grade_with_claim(work: Submission, *, fast: bool, trust: bool) -> GradeResu
 def list_modules(_: argparse.Namespace) -> int:
     """Shows every module, best and last score, and which is next."""
     from grader import progress
+    from grader.report import course, terminal
 
     modules = [catalog.find(id_) for id_ in catalog.module_ids()]
+    screen = terminal.of(sys.stdout)
     summary = progress.summary(progress_database(), modules)
-    _tell(summary.message)
-    for one in summary.modules:
-        best, last = one.best, one.last
-        score = f"best {best.score}/{best.max_score}" if best else "not graded yet"
-        when = f"last {last.score} on {last.at.astimezone():%Y-%m-%d %H:%M}" if last else ""
-        mark = "x" if one.done else ">" if one.module.id == summary.next_module else " "
-        title = f"{one.module.title} ({one.module.minutes} min)"
-        print(f" {mark} {one.module.id:5}{title:50} {score:15} {when}".rstrip())
-    if summary.next_module:
-        module = catalog.find(summary.next_module)
-        print(f"\nNext: read {_relative(module.folder / 'lesson.md')},")
-        print(f"edit {_relative(module.exercise)}, then: make grade MODULE={module.id}")
-    else:
-        print("\nAll done: full marks everywhere.")
+    sys.stdout.write(
+        course.render(summary, colour=screen.colour, width=screen.width, unicode=screen.unicode)
+    )
     return FULL_MARKS
 
 
@@ -108,6 +99,49 @@ def _echo(stream: str, line: OutputLine) -> None:
     target = {"stdout": sys.stdout, "stderr": sys.stderr}.get(stream)
     if target:
         print(plain_text.line(line.text), file=target, flush=True)
+
+
+def demo(arguments: argparse.Namespace) -> int:
+    """Shows the reference at work, live, and grades it; or just runs it."""
+    from grader import demo as show
+    from grader import sandbox
+    from grader.report import terminal
+
+    module = _module(arguments)
+    walls = sandbox.probe(build_root() / "sandbox")
+    if arguments.plain:
+        show.run_plain(module, walls, sys.stdout, fast=arguments.fast)
+        return FULL_MARKS
+    pace = 0.0 if arguments.fast else arguments.slowdown
+    show.run(module, walls, sys.stdout, terminal.of(sys.stdout), pace=pace)
+    print("\nThe reference, graded:\n")
+    result = grade_submission(submission.read(module, module.solution), fast=True)
+    _print_report(result)
+    return STATUS[result.verdict]
+
+
+def watch(arguments: argparse.Namespace) -> int:
+    """Grades on every save, until q is pressed."""
+    from grader import watch as watcher
+    from grader.report import terminal
+
+    def graded(module: Module, fast: bool) -> GradeResult:
+        result = grade_submission(submission.read(module), fast=fast)
+        _remember(result)
+        return result
+
+    def following(module: Module) -> Module | None:
+        id_ = _next_module(module)
+        return catalog.find(id_) if id_ else None
+
+    keys = watcher.Commands(
+        grade=graded,
+        hint=lambda module: hint(argparse.Namespace(module=module.id, task=None)),
+        reset=lambda module: reset(argparse.Namespace(module=module.id)),
+        next_module=following,
+    )
+    watcher.run(_module(arguments), keys, sys.stdout, terminal.of(sys.stdout))
+    return FULL_MARKS
 
 
 def report(arguments: argparse.Namespace) -> int:
