@@ -527,7 +527,8 @@ is_first_end (const Watch *watch)
 {
   const Plan *plan = watch->plan;
 
-  if (EXPECTED (plan, plan->calls->len - 1).end_ms <= now_ms (watch) + EXACT_MS)
+  if (plan->calls->len == 0 ||
+      EXPECTED (plan, plan->calls->len - 1).end_ms <= now_ms (watch) + EXACT_MS)
     return FALSE;
   for (guint i = 0; i < plan->calls->len; i++)
     if (EXPECTED (plan, i).end_ms < now_ms (watch) - EXACT_MS)

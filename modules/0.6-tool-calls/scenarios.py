@@ -119,7 +119,9 @@ def starts(outcomes: Sequence[Outcome]) -> list[int]:
 def mistaken_starts(plan: Plan) -> list[tuple[str, list[int]]]:
     """When the calls would start if a well-known mistake were made: (diagnosis, starts)."""
     limit = plan.max_parallel
-    mistakes = []
+    mistakes: list[tuple[str, list[Outcome]]] = []
+    if plan.cancel_ms is not None:
+        return []  # Calls that never start look alike, whatever the mistake.
     if limit > 1:
         mistakes.append(("limit-off-by-one", oracle(replace(plan, max_parallel=limit - 1))))
     if limit != 2:  # Of a limit of 2, one fewer is one after another.
