@@ -37,6 +37,7 @@ from grader.plain_text import INVISIBLE, line  # noqa: E402
 
 TIME_LIMIT_S = 200.0  # the limits of all runs of one grade, one after the other
 DEATH_S = 3.0  # the kernel takes a moment to bury a namespace
+SCENE = "hostile-scene-"
 IPC_KEY = str(0x686F7374)
 PLACES = (Path("/tmp"), Path("/var/tmp"), Path("/dev/shm"), Path("/run"), ROOT, ROOT / "build")
 
@@ -87,7 +88,7 @@ class Grade:
 def scene() -> Iterator[Scene]:
     """A fresh scene: a secret in the home, another in the environment, a neighbour's file."""
     with (
-        tempfile.TemporaryDirectory(prefix="hostile-scene-") as name,
+        tempfile.TemporaryDirectory(prefix=SCENE) as name,
         socket.create_server(("127.0.0.1", 0)) as server,
     ):
         root = Path(name)
@@ -241,14 +242,15 @@ def _left_behind(where: Scene, done: Grade) -> list[str]:
 
 
 def _processes(where: Scene) -> list[str]:
-    """Processes with a name of the corpus, and all that still live in a box of this scene."""
+    """All that still live in a box of this scene, or bear the corpus's name outside of any."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError):
                 name = (entry / "comm").read_text().strip()
                 mounts = (entry / "mountinfo").read_text()
-                if name.startswith("hostile-left") or str(where.temporary) in mounts:
+                escaped = name.startswith("hostile-left") and SCENE not in mounts
+                if escaped or str(where.temporary) in mounts:
                     found.append(f"process {entry.name} ({line(name, 20)})")
     return found
 
