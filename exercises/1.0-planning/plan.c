@@ -93,10 +93,10 @@ static gboolean
 graph_add_need (Graph *graph, GHashTable *positions, const char *name, const char *need,
                 GError **error)
 {
-  /* TODO 1: Find the positions of both names.  Refuse a need that is not in the plan,
-   * and a step that needs itself: set the error and return FALSE.  Otherwise
-   * put the arrow where it will be useful when @need has finished, and count
-   * it for @name, which waits. */
+  /* TODO 1: Find the positions of both names.  Refuse a need that is not in the
+   * plan, and a step that needs itself: set the error and return FALSE.
+   * Otherwise put the arrow where it will be useful when @need has
+   * finished, and count it for @name, which waits. */
   return TRUE;
 }
 
@@ -132,9 +132,9 @@ compare_steps (gconstpointer a, gconstpointer b, gpointer user_data)
 {
   gint order = 0;
 
-  /* TODO 2: Decide which of two steps goes first.  Without remaining_s it is the one
-   * that stands first in the plan.  With remaining_s it is the one with more
-   * seconds remaining; the plan's own order decides only between equals. */
+  /* TODO 2: Decide which of two steps goes first.  Without remaining_s it is the
+   * one that stands first in the plan.  With remaining_s it is the one with
+   * more seconds remaining; the plan's own order decides between equals. */
   return order;
 }
 
@@ -176,9 +176,7 @@ agenda_pop (Agenda *agenda)
 {
   gsize step = NO_STEP;
 
-  /* TODO 3: The two things that happen to an agenda: the best step is taken out of
-   * it, and a finished step is struck off, so that others may become ready.
-   * (This TODO stands in two places.) */
+  /* TODO 3: Take the best step out of what is ready, if there is any. */
   return step;
 }
 
@@ -186,9 +184,8 @@ agenda_pop (Agenda *agenda)
 static void
 agenda_finish (Agenda *agenda, gsize step)
 {
-  /* TODO 3: The two things that happen to an agenda: the best step is taken out of
-   * it, and a finished step is struck off, so that others may become ready.
-   * (This TODO stands in two places.) */
+  /* TODO 4: A step has finished: tell those that need it, and only those.  Whoever
+   * waits for nothing else is ready now. */
 }
 
 /* An order is a run in which no step takes any time. */
@@ -207,9 +204,9 @@ graph_find_order (Graph *graph)
 static void
 set_cycle_error (const Graph *graph, const Step *steps, GError **error)
 {
-  /* TODO 4: Some steps are missing in graph->order.  Find a cycle among them and set
-   * PLAN_ERROR_CYCLE with the message "a needs b needs c needs a".  Steps
-   * that only wait behind a cycle are not part of it. */
+  /* TODO 5: Some steps are missing in graph->order.  Find a cycle among them and
+   * set PLAN_ERROR_CYCLE with the message "a needs b needs c needs a".
+   * Steps that only wait behind a cycle are not part of it. */
 }
 
 /* The graph of a plan that can be run, its order included; or the reason why not. */
@@ -238,10 +235,8 @@ plan_order (const Step *steps, gsize n_steps, GError **error)
 
 /* ---- The critical path: the longest way from a step to the end ---- */
 
-/* TODO 5: What remains after a step is the longest of what remains after those that
- * need it.  Compute that for each step, without recursion; then follow the
- * longest path from its beginning to its end.  (Two places, and a helper of
- * your own if you like.) */
+/* TODO 6: A helper for the next two: among the positions in a GArray, which step
+ * has the largest remaining_s?  There may be no positions at all. */
 
 /* remaining_s[i]: the seconds of step i, and of the longest path of steps after it. */
 static guint64 *
@@ -249,10 +244,9 @@ longest_remaining_s (const Graph *graph, const Step *steps)
 {
   guint64 *remaining_s = g_new0 (guint64, graph->n_steps);
 
-  /* TODO 5: What remains after a step is the longest of what remains after those that
-   * need it.  Compute that for each step, without recursion; then follow the
-   * longest path from its beginning to its end.  (Two places, and a helper of
-   * your own if you like.) */
+  /* TODO 7: What remains from a step is its own seconds, and the longest of what
+   * remains from the steps that need it.  Fill in remaining_s for all
+   * steps, without recursion. */
   return remaining_s;
 }
 
@@ -267,15 +261,12 @@ plan_critical_path (const Step *steps, gsize n_steps, guint64 *makespan_s, GErro
   GArray *path = g_array_new (FALSE, FALSE, sizeof (gsize));
   g_autofree guint64 *remaining_s = longest_remaining_s (graph, steps);
 
-  /* TODO 5: What remains after a step is the longest of what remains after those that
-   * need it.  Compute that for each step, without recursion; then follow the
-   * longest path from its beginning to its end.  (Two places, and a helper of
-   * your own if you like.) */
+  /* TODO 8: Set *makespan_s, and put the steps of the critical path into path, from
+   * its beginning to its end. */
   return path;
 }
 
-/* ---- The run: the agenda again, and between taking and striking off, time passes ----
- */
+/* ---- The run: between taking a step and striking it off, time passes ---- */
 
 typedef struct PlanRun PlanRun;
 
@@ -333,10 +324,10 @@ plan_run_free (PlanRun *run)
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (PlanRun, plan_run_free)
 
-/* TODO 6: Start ready steps while the limit allows it, with run_step().  When one
- * has finished: note the time, strike it off, start what may start now; the
- * last one reports and frees the run.  An empty plan reports from the loop.
- * (This TODO stands in two places.) */
+/* TODO 9: Start ready steps while the limit allows it, with run_step().  When one
+ * has finished: note the time, strike it off, start what may start now.
+ * The last one reports and frees the run.  The report is a function of
+ * its own that an empty plan can use as well. */
 
 gboolean
 run_plan (const Step *steps, gsize n_steps, guint max_parallel, PlanDone done,
@@ -351,10 +342,9 @@ run_plan (const Step *steps, gsize n_steps, guint max_parallel, PlanDone done,
 
   run->done = done;
   run->user_data = user_data;
-  /* TODO 6: Start ready steps while the limit allows it, with run_step().  When one
-   * has finished: note the time, strike it off, start what may start now; the
-   * last one reports and frees the run.  An empty plan reports from the loop.
-   * (This TODO stands in two places.) */
+  /* TODO 10: Start what can start at once.  An empty plan has nobody to finish, so
+   * its report must come from the loop.  The run lives on when you return:
+   * see to it that it is not freed here. */
   return TRUE;
 }
 
@@ -363,14 +353,12 @@ run_plan (const Step *steps, gsize n_steps, guint max_parallel, PlanDone done,
 static void
 print_forecast (const Step *steps, gsize n_steps)
 {
-  /* TODO 7: The agent: print what it would cost one after another, the makespan and
-   * the critical path; then run the plan on a main loop without a limit, and
-   * print how long it really took.  (This TODO stands in three places.) */
+  /* TODO 11: Print the two lines that are known before anything runs: the sum of all
+   * seconds, and the critical path. */
 }
 
-/* TODO 7: The agent: print what it would cost one after another, the makespan and
- * the critical path; then run the plan on a main loop without a limit, and
- * print how long it really took.  (This TODO stands in three places.) */
+/* TODO 12: Write the function that is called when the plan is done: it prints how
+ * many steps it had and how long it really took, and ends the program. */
 
 int
 main (void)
@@ -387,8 +375,7 @@ main (void)
   };
 
   print_forecast (steps, G_N_ELEMENTS (steps));
-  /* TODO 7: The agent: print what it would cost one after another, the makespan and
-   * the critical path; then run the plan on a main loop without a limit, and
-   * print how long it really took.  (This TODO stands in three places.) */
+  /* TODO 13: Run the plan on a main loop, without a limit, and give back what you
+   * made.  If it is refused, say why on stderr and return 1. */
   return 0;
 }

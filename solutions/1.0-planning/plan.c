@@ -210,7 +210,7 @@ agenda_pop (Agenda *agenda)
 static void
 agenda_finish (Agenda *agenda, gsize step)
 {
-  // BEGIN SOLUTION 3
+  // BEGIN SOLUTION 4
   const GArray *needed_by = agenda->graph->needed_by[step];
 
   /* Only who needs this step is looked at: each arrow once in the whole run. */
@@ -220,7 +220,7 @@ agenda_finish (Agenda *agenda, gsize step)
     if (--agenda->n_pending[next] == 0)
       agenda_add (agenda, next);
   }
-  // END SOLUTION 3
+  // END SOLUTION 4
 }
 
 /* An order is a run in which no step takes any time. */
@@ -239,7 +239,7 @@ graph_find_order (Graph *graph)
 static void
 set_cycle_error (const Graph *graph, const Step *steps, GError **error)
 {
-  // BEGIN SOLUTION 4
+  // BEGIN SOLUTION 5
   g_autofree gboolean *passed = g_new0 (gboolean, graph->n_steps);
   g_autofree gsize *waits_for = g_new0 (gsize, graph->n_steps);
   g_autoptr (GString) message = g_string_new (NULL);
@@ -263,7 +263,7 @@ set_cycle_error (const Graph *graph, const Step *steps, GError **error)
     g_string_append_printf (message, " needs %s", steps[next].name);
   g_string_append_printf (message, " needs %s", steps[step].name);
   g_set_error_literal (error, PLAN_ERROR, PLAN_ERROR_CYCLE, message->str);
-  // END SOLUTION 4
+  // END SOLUTION 5
 }
 
 /* The graph of a plan that can be run, its order included; or the reason why not. */
@@ -292,7 +292,7 @@ plan_order (const Step *steps, gsize n_steps, GError **error)
 
 /* ---- The critical path: the longest way from a step to the end ---- */
 
-// BEGIN SOLUTION 5
+// BEGIN SOLUTION 6
 static gsize
 longest_of (const GArray *candidates, const guint64 *remaining_s)
 {
@@ -306,7 +306,7 @@ longest_of (const GArray *candidates, const guint64 *remaining_s)
   }
   return longest;
 }
-// END SOLUTION 5
+// END SOLUTION 6
 
 /* remaining_s[i]: the seconds of step i, and of the longest path of steps after it. */
 static guint64 *
@@ -314,7 +314,7 @@ longest_remaining_s (const Graph *graph, const Step *steps)
 {
   guint64 *remaining_s = g_new0 (guint64, graph->n_steps);
 
-  // BEGIN SOLUTION 5
+  // BEGIN SOLUTION 7
   /* From the last to the first: so what comes after a step is known at its turn. */
   for (guint k = graph->order->len; k-- > 0;) {
     gsize step = g_array_index (graph->order, gsize, k);
@@ -322,7 +322,7 @@ longest_remaining_s (const Graph *graph, const Step *steps)
 
     remaining_s[step] = steps[step].seconds + (next != NO_STEP ? remaining_s[next] : 0);
   }
-  // END SOLUTION 5
+  // END SOLUTION 7
   return remaining_s;
 }
 
@@ -337,18 +337,17 @@ plan_critical_path (const Step *steps, gsize n_steps, guint64 *makespan_s, GErro
   GArray *path = g_array_new (FALSE, FALSE, sizeof (gsize));
   g_autofree guint64 *remaining_s = longest_remaining_s (graph, steps);
 
-  // BEGIN SOLUTION 5
+  // BEGIN SOLUTION 8
   gsize step = longest_of (graph->order, remaining_s);
 
   *makespan_s = step != NO_STEP ? remaining_s[step] : 0;
   for (; step != NO_STEP; step = longest_of (graph->needed_by[step], remaining_s))
     g_array_append_val (path, step);
-  // END SOLUTION 5
+  // END SOLUTION 8
   return path;
 }
 
-/* ---- The run: the agenda again, and between taking and striking off, time passes ----
- */
+/* ---- The run: between taking a step and striking it off, time passes ---- */
 
 typedef struct PlanRun PlanRun;
 
@@ -406,7 +405,7 @@ plan_run_free (PlanRun *run)
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (PlanRun, plan_run_free)
 
-// BEGIN SOLUTION 6
+// BEGIN SOLUTION 9
 static gint64
 elapsed_ms (const PlanRun *run)
 {
@@ -452,7 +451,7 @@ on_step_done (gpointer user_data)
   if (run->n_unfinished == 0)
     report_plan (run);
 }
-// END SOLUTION 6
+// END SOLUTION 9
 
 gboolean
 run_plan (const Step *steps, gsize n_steps, guint max_parallel, PlanDone done,
@@ -467,12 +466,12 @@ run_plan (const Step *steps, gsize n_steps, guint max_parallel, PlanDone done,
 
   run->done = done;
   run->user_data = user_data;
-  // BEGIN SOLUTION 6
+  // BEGIN SOLUTION 10
   start_ready_steps (run);
   if (n_steps == 0)
     g_idle_add (report_plan, run);
   run = NULL; /* It is the loop's now: report_plan() frees it. */
-  // END SOLUTION 6
+  // END SOLUTION 10
   return TRUE;
 }
 
@@ -481,7 +480,7 @@ run_plan (const Step *steps, gsize n_steps, guint max_parallel, PlanDone done,
 static void
 print_forecast (const Step *steps, gsize n_steps)
 {
-  // BEGIN SOLUTION 7
+  // BEGIN SOLUTION 11
   guint64 sum_s = 0;
   guint64 makespan_s;
   g_autoptr (GArray) path = plan_critical_path (steps, n_steps, &makespan_s, NULL);
@@ -497,10 +496,10 @@ print_forecast (const Step *steps, gsize n_steps)
   for (guint k = 0; k < path->len; k++)
     g_print ("%s%s", k == 0 ? ", " : " -> ", steps[g_array_index (path, gsize, k)].name);
   g_print ("\n");
-  // END SOLUTION 7
+  // END SOLUTION 11
 }
 
-// BEGIN SOLUTION 7
+// BEGIN SOLUTION 12
 static void
 on_plan_done (const StepTimes *times, gsize n_times, gpointer user_data)
 {
@@ -513,7 +512,7 @@ on_plan_done (const StepTimes *times, gsize n_times, gpointer user_data)
            (end_ms + 500) / 1000); /* To the nearest second: timers are a little late. */
   g_main_loop_quit (loop);
 }
-// END SOLUTION 7
+// END SOLUTION 12
 
 int
 main (void)
@@ -530,7 +529,7 @@ main (void)
   };
 
   print_forecast (steps, G_N_ELEMENTS (steps));
-  // BEGIN SOLUTION 7
+  // BEGIN SOLUTION 13
   g_autoptr (GMainLoop) loop = g_main_loop_new (NULL, FALSE);
   g_autoptr (GError) error = NULL;
 
@@ -539,6 +538,6 @@ main (void)
     return 1;
   }
   g_main_loop_run (loop);
-  // END SOLUTION 7
+  // END SOLUTION 13
   return 0;
 }

@@ -341,8 +341,7 @@ plan_critical_path (const Step *steps, gsize n_steps, guint64 *makespan_s, GErro
   return path;
 }
 
-/* ---- The run: the agenda again, and between taking and striking off, time passes ----
- */
+/* ---- The run: between taking a step and striking it off, time passes ---- */
 
 typedef struct PlanRun PlanRun;
 
