@@ -17,8 +17,11 @@ ifeq ($(filter-out grade grade-solution,$(or $(MAKECMDGOALS),help)),)
 endif
 
 # FILE=path TRUST=1 FAST=1 JSON=path TASK=n PLAIN=1 SLOWDOWN=n, as words for the grader.
-# The shell sees FILE as one word, whatever it contains.
-export FILE JSON
+# Neither make nor the shell looks into the names of files: they may contain anything.
+override FILE := $(value FILE)
+override JSON := $(value JSON)
+override MODULE := $(value MODULE)
+export FILE JSON MODULE
 file = $(if $(FILE),--file "$$FILE") $(if $(TRUST),--trust)
 fast = $(if $(FAST),--fast)
 
@@ -36,49 +39,49 @@ list:
 ##   make grade MODULE=0.5       grade it; FILE=path another .c or .md; FAST=1 at once
 .PHONY: grade
 grade:
-	+@$(GRADER) grade "$(MODULE)" $(file) $(fast) $(if $(JSON),--json "$$JSON")
+	+@$(GRADER) grade "$$MODULE" $(file) $(fast) $(if $(JSON),--json "$$JSON")
 
 ##   make run MODULE=0.5         build and run your exercise; FAST=1 in simulated time
 .PHONY: run
 run:
-	@$(GRADER) run "$(MODULE)" $(fast)
+	@$(GRADER) run "$$MODULE" $(fast)
 
 ##   make hint MODULE=0.5        the next hint; TASK=2 for TODO 2
 .PHONY: hint
 hint:
-	@$(GRADER) hint "$(MODULE)" $(if $(TASK),--task $(TASK))
+	@$(GRADER) hint "$$MODULE" $(if $(TASK),--task $(TASK))
 
 ##   make watch MODULE=0.5       grade on every save
 .PHONY: watch
 watch:
-	@$(GRADER) watch "$(MODULE)"
+	@$(GRADER) watch "$$MODULE"
 
 ##   make report MODULE=0.5      an HTML report with the timeline; FILE=path
 .PHONY: report
 report:
-	@$(GRADER) report "$(MODULE)" $(file)
+	@$(GRADER) report "$$MODULE" $(file)
 
 ##   make submit MODULE=0.5      write a Markdown file to hand in
 .PHONY: submit
 submit:
-	@$(GRADER) submit "$(MODULE)"
+	@$(GRADER) submit "$$MODULE"
 
 ##   make reset MODULE=0.5       put the skeleton back (keeps a backup)
 .PHONY: reset
 reset:
-	@$(GRADER) reset "$(MODULE)"
+	@$(GRADER) reset "$$MODULE"
 
 ##
 ## For instructors
 ##   make demo MODULE=0.5        run the reference, live; FAST=1 SLOWDOWN=3 PLAIN=1
 .PHONY: demo
 demo:
-	@$(GRADER) demo "$(or $(MODULE),0.5)" $(fast) $(if $(PLAIN),--plain) $(if $(SLOWDOWN),--slowdown $(SLOWDOWN))
+	@$(GRADER) demo "$${MODULE:-0.5}" $(fast) $(if $(PLAIN),--plain) $(if $(SLOWDOWN),--slowdown $(SLOWDOWN))
 
 ##   make grade-solution MODULE=0.5   grade the reference
 .PHONY: grade-solution
 grade-solution:
-	+@$(GRADER) grade "$(MODULE)" --solution $(fast)
+	+@$(GRADER) grade "$$MODULE" --solution $(fast)
 
 ##
 ## For authors
@@ -86,6 +89,11 @@ grade-solution:
 .PHONY: test
 test: lint verify
 	@$(PYTHON) -m pytest -q tests
+
+##   make test-hostile           the whole hostile corpus, inside the sandbox
+.PHONY: test-hostile
+test-hostile:
+	@$(PYTHON) tests/hostile/run.py
 
 ##   make lint                   style and types, C and Python
 .PHONY: lint
@@ -100,7 +108,7 @@ format:
 ##   make verify                 prove that the course is sound; MODULE=0.5 for one
 .PHONY: verify
 verify:
-	@$(GRADER) verify "$(MODULE)"
+	@$(GRADER) verify "$$MODULE"
 
 ##   make skeletons              make the skeletons from the references
 .PHONY: skeletons

@@ -30,7 +30,7 @@ def grade(arguments: argparse.Namespace) -> int:
     """Grades, prints the report, remembers the score."""
     module = _module(arguments)
     work = submission.read(module, module.solution if arguments.solution else arguments.file)
-    result = _grade_with_claim(work, fast=arguments.fast, trust=arguments.trust)
+    result = grade_handed_in(work, fast=arguments.fast, trust=arguments.trust)
     if arguments.json != "-":
         _print_report(result)
     if arguments.json:
@@ -50,7 +50,7 @@ def grade_submission(work: Submission, *, fast: bool, trust: bool = False) -> Gr
     return judge.judge(observe.observe(work, walls, fast=fast))
 
 
-def _grade_with_claim(work: Submission, *, fast: bool, trust: bool) -> GradeResult:
+def grade_handed_in(work: Submission, *, fast: bool, trust: bool) -> GradeResult:
     """A grade, with a note if the console output that was handed in does not reproduce."""
     result = grade_submission(work, fast=fast, trust=trust)
     if work.claimed_output is None:
@@ -150,7 +150,7 @@ def report(arguments: argparse.Namespace) -> int:
 
     module = _module(arguments)
     work = submission.read(module, arguments.file)
-    result = _grade_with_claim(work, fast=False, trust=arguments.trust)
+    result = grade_handed_in(work, fast=False, trust=arguments.trust)
     text = html.render(result, source=work.source, next_module=_next_module(module))
     path = build_root() / "reports" / f"{module.id}.html"
     path.parent.mkdir(parents=True, exist_ok=True)

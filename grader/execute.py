@@ -38,6 +38,7 @@ OnLine = Callable[[str, OutputLine], None]  # stream ("stdout", "stderr", "repor
 READ_BYTES = 1 << 16
 LONGEST_LINE_BYTES = 1 << 16
 FLOOD_FACTOR = 16  # how far beyond the output limit a program may go before it is stopped
+EVADING_S = 10.0  # of real time, for a program that the virtual clock cannot measure
 POLL_S = 0.05  # how often memory and processor time of the tree are looked at
 TERMINAL_ROWS, TERMINAL_COLUMNS = 24, 80
 CLOCK_FILES = 512  # descriptors for the virtual clock, one per thread
@@ -535,6 +536,10 @@ def run_on_virtual_clock(
     in.  Times are virtual, exact to the nanosecond.  When the program evades the clock the
     run says so in `exactness` and `reason`.  Raises GraderError when it cannot start.
     """
+    binary = _Binary(Path(command.argv[0]), box)
+    evasion = find_evasion(binary, vclock)
+    if evasion:  # it waits in real time, maybe for hours
+        limits = replace(limits, wall_s=min(limits.wall_s, EVADING_S))
     files = _Descriptors(with_terminal=False)
     channel = files.add_channel()
     tree = _start(command, limits, box, files, _virtual_env(command.env, files), vclock)
@@ -547,9 +552,7 @@ def run_on_virtual_clock(
     finally:
         clock.close()
         ended, cpu_s = _end(session, stdin, box)
-    binary = _Binary(Path(command.argv[0]), box)
-    run = _wall_run(session, ended, cpu_s)
-    return _virtual_run(run, clock, binary, source_name, find_evasion(binary, vclock))
+    return _virtual_run(_wall_run(session, ended, cpu_s), clock, binary, source_name, evasion)
 
 
 def _virtual_env(env: Mapping[str, str], files: _Descriptors) -> dict[str, str]:

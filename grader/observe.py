@@ -44,7 +44,7 @@ TICK_S = 0.02
 # Long enough to see that milliseconds were taken for seconds.
 VIRTUAL = Limits(virtual_s=4000.0, wall_s=60.0)
 # The real time is for programs that count down in short ticks, on a busy machine.
-TESTS = Limits(virtual_s=1e6, wall_s=300.0, cpu_s=60.0, open_files=2048, output_bytes=4 << 20)
+TESTS = Limits(virtual_s=1e6, wall_s=120.0, cpu_s=60.0, open_files=2048, output_bytes=4 << 20)
 ENVIRONMENT: Mapping[str, str] = {
     "PATH": "/usr/bin:/bin",
     "LANG": "C.UTF-8",

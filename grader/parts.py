@@ -106,7 +106,17 @@ def virtual_clock() -> Path:
 
     def build(target: Path) -> None:
         c_files = [str(path) for path in sources if path.suffix == ".c"]
-        flags = ["-std=gnu11", "-O2", "-g", "-shared", "-fPIC", NEUTRAL_PATHS, "-Wall", "-Wextra", "-pthread"]
+        flags = [
+            "-std=gnu11",
+            "-O2",
+            "-g",
+            "-shared",
+            "-fPIC",
+            NEUTRAL_PATHS,
+            "-Wall",
+            "-Wextra",
+            "-pthread",
+        ]
         _compile([*flags, *c_files, "-o", str(target / "vclock.so"), "-ldl"])
 
     return _kept(key, build) / "vclock.so"

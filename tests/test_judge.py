@@ -267,3 +267,26 @@ def test_symptoms_follow_from_the_root_cause() -> None:
     assert [one.id for one in result.diagnoses] == ["blocks-the-loop"]
     assert check(result, "elapsed").diagnosis == "blocks-the-loop"
     assert check(result, "elapsed").message.startswith("follows from")
+
+
+def test_a_program_that_goes_around_the_clock_gets_nothing_for_its_waiting() -> None:
+    """Noticed, said, and never a pass."""
+    around = run(exactness="not measured", reason="the program defines its own clock_gettime")
+    result = judge(evidence(virtual=around, tests_run=around))
+    assert result.verdict == "fail"
+    assert check(result, "responsive").status == "fail"
+    assert check(result, "experiment").points == 0
+    assert any("clock_gettime" in note for note in result.notes)
+
+
+def test_where_simulated_time_is_not_exact_the_real_run_decides() -> None:
+    """A witness that is not sure does not accuse."""
+    vague = run([(time_s * 2, text) for time_s, text in RIGHT], exactness="inexact", reason="x")
+    assert check(judge(evidence(virtual=vague)), "elapsed").status == "pass"
+
+
+def test_no_real_time_left_is_no_fail() -> None:
+    """Contract tests that are stopped by the wall clock: the machine is overloaded."""
+    stopped = run([], exit=Exit(stopped="wall limit"))
+    tests = tuple(replace(test, status="missing") for test in passed_tests())
+    assert judge(evidence(tests=tests, tests_run=stopped)).verdict == "error"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from grader.judge import console, reports
 from grader.judge.console import Due
 from grader.judge.findings import Finding, blocking_waits, lines_of
-from grader.judge.program import blocking_words, stopped_words
+from grader.judge.program import blocking_words, not_measured, stopped_words
 from grader.records import Evidence, TestRun
 
 
@@ -16,6 +16,9 @@ def passes(evidence: Evidence, test: TestRun) -> bool:
 
 def examine(evidence: Evidence, test: TestRun) -> Finding | None:
     """Why a test does not count, None if it does."""
+    around_the_clock = not_measured(evidence.tests_run)
+    if around_the_clock:
+        return around_the_clock[0]
     found = _examine_end(evidence, test) or _examine_timeline(test)
     if found is None:
         return None

@@ -25,8 +25,19 @@ def main_run(evidence: Evidence) -> Run | None:
 
 
 def runs(evidence: Evidence) -> tuple[Run, ...]:
-    """The runs of the plain program that there are."""
-    return tuple(run for run in (evidence.wall, evidence.virtual) if run)
+    """The runs of the plain program that can be believed: where simulated time is not exact,
+    the real run alone decides."""
+    wall, virtual = evidence.wall, evidence.virtual
+    if wall and virtual and virtual.exactness != "exact":
+        return (wall,)
+    return tuple(run for run in (wall, virtual) if run)
+
+
+def not_measured(run: Run | None) -> list[Finding]:
+    """A program that goes around the clock gets no marks for what only the clock can see."""
+    if run is None or run.exactness != "not measured":
+        return []
+    return [Finding("wrong-elapsed", f"its waiting cannot be judged: {run.reason}")]
 
 
 def got_to_the_experiments(evidence: Evidence) -> bool:
@@ -238,8 +249,8 @@ def _never_ended(evidence: Evidence, run: Run) -> Finding:
 
 def never_blocks(evidence: Evidence) -> list[Finding]:
     """Only the main loop waits."""
-    if evidence.virtual is None:
-        return []
+    if evidence.virtual is None or evidence.virtual.exactness == "not measured":
+        return not_measured(evidence.virtual)
     waits = blocking_waits(evidence.virtual.waits)
     if not waits:
         return []
@@ -268,7 +279,7 @@ def uses_one_thread(evidence: Evidence) -> list[Finding]:
     for one in (one for one in started if one.name not in GLIBS_OWN_THREADS):
         kind = "a thread" if one.kind == "thread" else "a child process"
         return [Finding("uses-threads", f"{at(one.site)} starts {kind}", lines_of(one.site))]
-    return []
+    return not_measured(evidence.virtual)
 
 
 def leaves_the_processor_alone(evidence: Evidence) -> list[Finding]:

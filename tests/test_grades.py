@@ -1,0 +1,82 @@
+"""Whole grades of a handful of programs, some of them on the wall clock."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from conftest import ROOT
+from grader import catalog, commands, submission
+from grader.records import GradeResult
+
+MODULE = catalog.find("0.5")
+MISTAKES = MODULE.folder / "mistakes"
+
+
+def grade(path: Path, *, fast: bool) -> GradeResult:
+    """The verdict on one file of the course."""
+    return commands.grade_submission(submission.read(MODULE, path), fast=fast)
+
+
+def test_the_reference_gets_full_marks_on_both_clocks() -> None:
+    """Exactly 3 s of virtual time, about 3 s of real time, three bars."""
+    result = grade(MODULE.solution, fast=False)
+    assert (result.verdict, result.score) == ("pass", 100)
+    evidence = result.evidence
+    assert evidence.virtual and evidence.wall
+    assert evidence.virtual.elapsed_s == 3.0
+    assert evidence.virtual.exactness == "exact"
+    assert [bar.name for bar in result.timeline] == ["exp_small", "exp_medium", "exp_large"]
+
+
+@pytest.mark.parametrize(
+    ("name", "diagnosis"),
+    [
+        ("sleeps_between_printed_lines", "hard-coded"),
+        ("next_one_started_in_the_callback", "sequential"),
+        ("first_finisher_reports", "quits-on-first"),
+        ("forgot_to_quit", "never-quits"),
+        ("no_user_data", "crash"),
+        ("missing_semicolon", "does-not-compile"),
+    ],
+)
+def test_wrong_programs_on_the_wall_clock(name: str, diagnosis: str) -> None:
+    """Right lines by sleeping, 6 s, quitting early, hanging, crashing, not compiling."""
+    result = grade(MISTAKES / f"{name}.c", fast=False)
+    assert result.verdict == "fail"
+    assert result.score < 100
+    assert diagnosis in [one.id for one in result.diagnoses]
+
+
+def test_the_line_that_blocks_is_named() -> None:
+    """From the trace of the virtual clock, through the compiler's line table."""
+    path = MISTAKES / "short_pause_in_callback.c"
+    result = grade(path, fast=True)
+    (line,) = result.diagnoses[0].lines
+    assert "g_usleep" in path.read_text().splitlines()[line - 1]
+
+
+def test_compiler_errors_point_at_the_students_own_lines() -> None:
+    """The file's name as the student knows it, the line as in the editor."""
+    path = MISTAKES / "missing_semicolon.c"
+    result = grade(path, fast=True)
+    name = str(path.relative_to(ROOT))
+    assert result.diagnoses[0].evidence.startswith(f"{name}:{result.diagnoses[0].lines[0]}:")
+
+
+def test_a_markdown_submission_is_run_and_its_claim_is_checked(tmp_path: Path) -> None:
+    """The code is extracted and graded; output that does not reproduce is reported."""
+    code = MODULE.solution.read_text(encoding="utf-8")
+    for claim, honest in (("All done: nothing", False), (expected_output(), True)):
+        path = tmp_path / "answer.md"
+        path.write_text(f"# Mine\n\n```c\n{code}```\n\n```text\n{claim}\n```\n", encoding="utf-8")
+        work = submission.read(MODULE, path)
+        result = commands.grade_handed_in(work, fast=True, trust=True)
+        assert result.score == 100
+        assert any("does not reproduce" in note for note in result.notes) != honest
+
+
+def expected_output() -> str:
+    """What the program must print."""
+    return "\n".join(line.text for line in MODULE.console.lines)
