@@ -108,7 +108,7 @@ def _sharpen(evidence: Evidence, check: CheckSpec, test: str, found: Finding) ->
         if _program_is_right(evidence):
             return Finding("hard-coded", found.evidence, found.lines)
     special = check.diagnosis and found.diagnosis not in _seen_in_plain_tests(evidence)
-    if special and found.diagnosis in VAGUE - {"todo-left"}:
+    if special and found.diagnosis in VAGUE | {"done-twice"} - {"todo-left"}:
         return Finding(check.diagnosis, found.evidence, found.lines)
     return found
 

@@ -1,4 +1,4 @@
-// mistake: done-too-early
+// mistake: done-twice
 // Nobody gathers more than 255 experiments.
 #include "experiments.h"
 
