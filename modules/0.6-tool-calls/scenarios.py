@@ -120,7 +120,7 @@ def mistaken_starts(plan: Plan) -> list[tuple[str, list[int]]]:
     """When the calls would start if a well-known mistake were made: (diagnosis, starts)."""
     limit = plan.max_parallel
     mistakes: list[tuple[str, list[Outcome]]] = []
-    if plan.cancel_ms is not None:
+    if plan.cancel_ms is not None or any(call.name != "sim" for call in plan.calls):
         return []  # Calls that never start look alike, whatever the mistake.
     if limit > 1:
         mistakes.append(("limit-off-by-one", oracle(replace(plan, max_parallel=limit - 1))))

@@ -1,4 +1,4 @@
-// mistake: done-too-early
+// mistake: empty-gather
 // With no calls I can call back at once.
 #include "agent.h"
 
