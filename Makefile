@@ -88,7 +88,7 @@ grade-solution:
 ##   make test                   all of the workbook's own tests
 .PHONY: test
 test: lint verify
-	@$(PYTHON) -m pytest -q tests
+	@$(PYTHON) -m pytest -q -n 2 --dist loadfile tests
 
 ##   make test-hostile           the whole hostile corpus, inside the sandbox
 .PHONY: test-hostile

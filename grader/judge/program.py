@@ -158,10 +158,10 @@ def _explain_times(evidence: Evidence, words: str) -> Finding:
     if len(due_starts) == 1 and starts and max(starts) - min(starts) > 0.2:
         late = f"the last experiment was started {max(starts):.1f} s after the program"
         return Finding("sequential", f"{words}; {late}")
-    if len(ends) > 1 and abs(max(ends) - timeline.one_after_another_s) < 0.1:
-        return Finding("sequential", f"{words}; the waits add up")
     if factor := _common_factor(timeline, lines):
         return Finding("wrong-unit", f"{words}; everything came at {factor:g} times its time")
+    if len(ends) > 1 and abs(max(ends) - timeline.one_after_another_s) < 0.1:
+        return Finding("sequential", f"{words}; the waits add up")
     return Finding("wrong-elapsed", words)
 
 

@@ -102,11 +102,8 @@ def _sharpen(evidence: Evidence, check: CheckSpec, test: str, found: Finding) ->
     The first test of a check is its plainest.  A program that is right, but whose functions
     fail even there, was written for the numbers and names in its own main.
     """
-    plainest = test == check.tests[0] and not check.diagnosis and check.id not in EXAMINERS
-    nothing_done = found.diagnosis == "todo-left"
-    if nothing_done or (plainest and found.diagnosis in FOR_MAIN_ONLY):
-        if _program_is_right(evidence):
-            return Finding("hard-coded", found.evidence, found.lines)
+    if _is_for_main_only(evidence, check, test, found.diagnosis):
+        return Finding("hard-coded", found.evidence, found.lines)
     special = check.diagnosis and found.diagnosis not in _seen_in_plain_tests(evidence)
     if special and found.diagnosis in VAGUE | {"done-twice"} - {"todo-left"}:
         return Finding(check.diagnosis, found.evidence, found.lines)
@@ -121,8 +118,17 @@ def _seen_in_plain_tests(evidence: Evidence) -> set[str]:
     return {one.diagnosis for one in found if one}
 
 
-def _program_is_right(evidence: Evidence) -> bool:
-    return not program.prints_the_lines(evidence) and not program.takes_its_time(evidence)
+def _is_for_main_only(evidence: Evidence, check: CheckSpec, test: str, diagnosis: str) -> bool:
+    if program.prints_the_lines(evidence) or program.takes_its_time(evidence):
+        return False
+    if diagnosis == "todo-left":  # main does it all, the functions nothing
+        return True
+    plainest = test == check.tests[0] and not check.diagnosis and check.id not in EXAMINERS
+    if not plainest or diagnosis not in FOR_MAIN_ONLY:
+        return False
+    # How it waits would explain the failure better.
+    ways = (program.uses_one_thread, program.leaves_the_processor_alone, program.never_blocks)
+    return not any(way(evidence) for way in ways)
 
 
 def _result(
