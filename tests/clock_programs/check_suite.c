@@ -1,6 +1,6 @@
-/* Check in fork mode: a test that passes, one that is stuck, one that never ends, one that
- * crashes, one that leaves by exit (0), one whose assertion fails.  Check itself sets no
- * time limit. */
+/* Check in fork mode: a test that passes, one that is stuck, one that never ends, one
+ * that crashes, one that leaves by exit (0), one whose assertion fails.  Check itself
+ * sets no time limit. */
 #include <check.h>
 #include <glib.h>
 #include <stdlib.h>

@@ -98,8 +98,8 @@ typedef enum {
   REQUEST_KILLED, /* value: the pid that was sent a signal, 0: a thread of this one */
   REQUEST_NOTE,   /* call: why the run is not exact from here on */
   REQUEST_UNCONTROLLED, /* the image that takes over this process will not say hello */
-  REQUEST_LOOPS, /* value: GMainLoops alive at the end of the process */
-  REQUEST_NAME   /* call: what the thread calls itself */
+  REQUEST_LOOPS,        /* value: GMainLoops alive at the end of the process */
+  REQUEST_NAME          /* call: what the thread calls itself */
 } RequestKind;
 
 enum {

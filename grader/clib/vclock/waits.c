@@ -16,8 +16,9 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#define POLL_WEIGHT 10 /* a poll (0) costs that many clock reads, and is as much a spin  \
-                        */
+#define POLL_WEIGHT                                                                      \
+  10 /* a poll (0) costs that many clock reads, and is as much a spin                    \
+      */
 
 /* ---- Sleeping ---- */
 
