@@ -51,13 +51,16 @@ def grade_submission(work: Submission, *, fast: bool, trust: bool = False) -> Gr
 
 
 def grade_handed_in(work: Submission, *, fast: bool, trust: bool) -> GradeResult:
-    """A grade, with a note if the console output that was handed in does not reproduce."""
+    """A grade, with notes on console output that does not reproduce and on a changed file."""
     result = grade_submission(work, fast=fast, trust=trust)
     if work.claimed_output is None:
         return result
     from grader import markdown
 
-    return replace(result, notes=(*result.notes, *markdown.claim_notes(result)))
+    notes = [*result.notes, *markdown.claim_notes(result)]
+    if work.altered:
+        notes.append("The file was changed after make submit wrote it: its digest does not fit.")
+    return replace(result, notes=tuple(notes))
 
 
 def list_modules(_: argparse.Namespace) -> int:

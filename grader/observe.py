@@ -21,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from grader import build
 from grader.build import Workshop
@@ -34,8 +34,10 @@ from grader.records import (
     OutputLine,
     Run,
     Scenario,
+    Spin,
     Submission,
     TestRun,
+    Wait,
 )
 from grader.sandbox import Sandbox
 
@@ -262,22 +264,27 @@ def _test_run(
         diagnosis if verdict == "fail" else "",
         _lines_between(run.stdout, start_s, end_s),
         _lines_between(run.stderr, start_s, end_s),
-        tuple(
-            replace(wait, start_s=wait.start_s - start_s, end_s=wait.end_s - start_s)
-            for wait in run.waits
-            if start_s <= wait.start_s < end_s
-        ),
+        _stretches_between(run.waits, start_s, end_s),
         tuple(
             replace(started, time_s=started.time_s - start_s)
             for started in run.started
             if start_s <= started.time_s < end_s
         ),
-        tuple(
-            replace(spin, start_s=spin.start_s - start_s, end_s=spin.end_s - start_s)
-            for spin in run.spins
-            if start_s <= spin.start_s < end_s
-        ),
+        _stretches_between(run.spins, start_s, end_s),
         _stop_between(run, start_s, end_s),
+    )
+
+
+Stretch = TypeVar("Stretch", Wait, Spin)
+
+
+def _stretches_between(
+    stretches: tuple[Stretch, ...], start_s: float, end_s: float
+) -> tuple[Stretch, ...]:
+    return tuple(
+        replace(one, start_s=one.start_s - start_s, end_s=one.end_s - start_s)
+        for one in stretches
+        if start_s <= one.start_s < end_s
     )
 
 

@@ -139,6 +139,7 @@ class Submission:
     own: bool  # the exercise in this checkout, not a stranger's file
     first_line: int = 1  # where the code starts in the file (Markdown)
     claimed_output: str | None = None  # the console output the student says they observed
+    altered: bool = False  # it names a digest that its code and output do not have
 
 
 # ---- build -----------------------------------------------------------------------------

@@ -32,7 +32,15 @@ def read(module: Module, path: Path | None = None) -> Submission:
         from grader import markdown  # late: few submissions are Markdown
 
         block = markdown.read_submission(text)
-        return Submission(module, name, block.code, False, block.first_line, block.claimed_output)
+        return Submission(
+            module,
+            name,
+            block.code,
+            own=False,
+            first_line=block.first_line,
+            claimed_output=block.claimed_output,
+            altered=markdown.altered(text),
+        )
     if file.suffix != ".c":
         raise GraderError(f"{name} is neither a .c nor a .md file: hand in one of these.")
     return Submission(module, name, text, own)

@@ -120,8 +120,11 @@ def _something_is_too_much(due: Sequence[Due], unasked: Sequence[OutputLine]) ->
 def repeated(due: Sequence[Due], lines: Sequence[OutputLine]) -> str:
     """Words for the first line that came again at twice its time, as of a timer that fires
     again; "" if there is none."""
+    came: dict[str, list[float]] = {}
+    for one in lines:
+        came.setdefault(one.text, []).append(one.time_s)
     for line in due:
-        times = [one.time_s for one in lines if one.text == line.text]
+        times = came.get(line.text, [])
         if len(times) > 1 and 0 < times[0] and abs(times[1] - 2 * times[0]) < 0.1 * times[0]:
             return f"{quote(line.text)} came at {times[0]:.1f} s and again at {times[1]:.1f} s"
     return ""

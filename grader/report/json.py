@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Any
 
-from grader.records import GradeResult, Run
+from grader.records import Diagnosis, Evidence, GradeResult
 
 SCHEMA = 1
 
@@ -18,44 +19,16 @@ def render(result: GradeResult) -> str:
 def to_object(result: GradeResult) -> dict[str, Any]:
     """The same as plain dictionaries and lists."""
     evidence = result.evidence
-    module = evidence.submission.module
     return {
         "schema": SCHEMA,
-        "module": module.id,
+        "module": evidence.submission.module.id,
         "submission": evidence.submission.name,
         "verdict": result.verdict,
         "score": result.score,
         "max_score": result.max_score,
-        "elapsed": {
-            "wall_s": _elapsed(evidence.wall),
-            "virtual_s": _elapsed(evidence.virtual),
-            "one_after_another_s": module.console.one_after_another_s,
-            "cpu_s": round(evidence.wall.cpu_s, 3) if evidence.wall else None,
-        },
-        "diagnoses": [
-            {
-                "id": one.id,
-                "title": one.text.title,
-                "evidence": one.evidence,
-                "why": one.text.why,
-                "next": one.text.next,
-                "lesson": one.text.lesson,
-                "lines": list(one.lines),
-            }
-            for one in result.diagnoses
-        ],
-        "checks": [
-            {
-                "id": check.id,
-                "title": check.title,
-                "status": check.status,
-                "points": check.points,
-                "max_points": check.max_points,
-                "message": check.message,
-                "diagnosis": check.diagnosis,
-            }
-            for check in result.checks
-        ],
+        "elapsed": _elapsed(evidence),
+        "diagnoses": [_diagnosis(one) for one in result.diagnoses],
+        "checks": [asdict(check) for check in result.checks],
         "timeline": [
             {"name": bar.name, "start_s": round(bar.start_s, 3), "end_s": round(bar.end_s, 3)}
             for bar in result.timeline
@@ -70,5 +43,23 @@ def to_object(result: GradeResult) -> dict[str, Any]:
     }
 
 
-def _elapsed(run: Run | None) -> float | None:
-    return round(run.elapsed_s, 3) if run else None
+def _elapsed(evidence: Evidence) -> dict[str, float | None]:
+    wall, virtual = evidence.wall, evidence.virtual
+    return {
+        "wall_s": round(wall.elapsed_s, 3) if wall else None,
+        "virtual_s": round(virtual.elapsed_s, 3) if virtual else None,
+        "one_after_another_s": evidence.submission.module.console.one_after_another_s,
+        "cpu_s": round(wall.cpu_s, 3) if wall else None,
+    }
+
+
+def _diagnosis(one: Diagnosis) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "title": one.text.title,
+        "evidence": one.evidence,
+        "why": one.text.why,
+        "next": one.text.next,
+        "lesson": one.text.lesson,
+        "lines": list(one.lines),
+    }
