@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -124,6 +125,15 @@ def test_a_group_is_removed_with_the_groups_in_it(tmp_path: Path) -> None:
     (tmp_path / "group" / "inner" / "box").mkdir(parents=True)
     bench.remove_group(tmp_path / "group")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_only_groups_of_benchmarks_that_are_gone_are_stale(tmp_path: Path) -> None:
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    for pid in (gone.pid, os.getpid()):
+        (tmp_path / f"{bench.GROUP_NAME}-{pid}").mkdir()
+    bench.remove_stale(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [f"{bench.GROUP_NAME}-{os.getpid()}"]
 
 
 def test_a_program_joins_its_groups_before_it_starts(tmp_path: Path) -> None:

@@ -249,6 +249,7 @@ def cpu_quota(percent: int) -> Iterator[list[Path]]:
     membership = Path("/proc/self/cgroup").read_text()
     reasons = []
     for parent, version in cgroup_parents(CGROUPS, membership):
+        remove_stale(parent)
         group = parent / f"{GROUP_NAME}-{os.getpid()}"
         try:
             join = make_group(group, version, percent)
@@ -299,6 +300,13 @@ def make_group(group: Path, version: int, percent: int) -> Path:
             (group / "cgroup.subtree_control").write_text(f"+{controller}")
     inner.mkdir()
     return inner / "cgroup.procs"
+
+
+def remove_stale(parent: Path) -> None:
+    """Removes the groups of benchmarks that were killed."""
+    for group in parent.glob(f"{GROUP_NAME}-*"):
+        if not Path("/proc", group.name.removeprefix(f"{GROUP_NAME}-")).exists():
+            remove_group(group)
 
 
 def remove_group(group: Path) -> None:
@@ -881,7 +889,7 @@ def stop(*_: object) -> None:
 def main() -> int:
     words = arguments()
     signal.signal(signal.SIGTERM, stop)
-    os.environ |= {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    os.environ["PYTHONPATH"] = str(ROOT)
     amount = QUICK if words.quick else FULL if words.full else USUAL
     measured = Measured(machine())
     folder = build_root() / "bench"
