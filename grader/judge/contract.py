@@ -43,7 +43,7 @@ def _examine_end(evidence: Evidence, test: TestRun) -> Finding | None:
         return Finding("crash", test.message)
     if test.message:
         return Finding("wrong-exit-status", f"your code ended the program: {test.message}")
-    return Finding("hard-coded", "the test did not reach its end")
+    return Finding("crash", "the test did not reach its end")
 
 
 def _sharpen(test: TestRun, found: Finding) -> Finding:

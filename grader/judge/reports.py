@@ -64,7 +64,8 @@ def memory_errors(lines: Sequence[OutputLine], source_name: str) -> list[Finding
         elif undefined := _UBSAN.match(text):
             file, line, words = undefined.groups()
             if file == source_name:
-                found.append(Finding("crash", f"line {line}: {words}", (int(line),)))
+                diagnosis = "shared-state" if "out of bounds" in words else "crash"
+                found.append(Finding(diagnosis, f"line {line}: {words}", (int(line),)))
     return found
 
 

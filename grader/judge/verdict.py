@@ -90,7 +90,7 @@ def _examine(evidence: Evidence, check: CheckSpec) -> list[Finding]:
     tests = {test.name: test for test in evidence.tests}
     for name in check.tests:
         if name not in tests:
-            found.append(Finding("hard-coded", f"the test {name} did not run"))
+            found.append(Finding("crash", f"the test {name} did not run"))
         elif one := contract.examine(evidence, tests[name]):
             found.append(_sharpen(evidence, check, name, one))
     return found
