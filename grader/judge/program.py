@@ -86,6 +86,8 @@ def _why_lines_differ(evidence: Evidence, run: Run, found: Finding) -> list[Find
     starts = [line.text in texts for line in timeline.lines if line.edge == "start"]
     ends = [line.text in texts for line in timeline.lines if line.edge == "end"]
     reports = [line.time_s for line in seen if line.text == timeline.lines[-1].text]
+    if not seen and run.exit.stopped and _works_in_tests(evidence):
+        return [Finding("output-differs", found.evidence)]
     if again := console.repeated(due, seen):
         return [found, Finding("timer-repeats", again)]
     if len(reports) > 1:
@@ -240,8 +242,12 @@ def _never_ended(evidence: Evidence, run: Run) -> Finding:
     words = f"it never ended{after}: {stopped_words(run.exit.stopped, run.elapsed_s)}"
     if run.exit.stopped == "cpu limit":
         return Finding("busy-wait", words)
-    works_in_tests = any(test.status == "pass" for test in evidence.tests)
-    return Finding("never-quits" if seen or works_in_tests else "todo-left", words)
+    return Finding("never-quits" if seen or _works_in_tests(evidence) else "todo-left", words)
+
+
+def _works_in_tests(evidence: Evidence) -> bool:
+    """Something has been written, even if the program shows nothing of it."""
+    return any(test.status == "pass" for test in evidence.tests)
 
 
 # ---- responsive, one thread, processor ------------------------------------------------------
