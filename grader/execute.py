@@ -318,6 +318,7 @@ class Session:
     now_s: Callable[[], float]  # the clock that stamps the lines
     stopped: str = ""
     ended_s: float = 0.0
+    seen_cpu_s: float = 0.0  # of the tree, when its limits were last checked
     selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
 
     def drain(self) -> None:
@@ -333,6 +334,7 @@ class Session:
 
     def check_limits(self) -> None:
         usage = self.tree.usage()
+        self.seen_cpu_s = max(self.seen_cpu_s, usage.cpu_s)
         if usage.cpu_s > self.limits.cpu_s:
             self.stop("cpu limit")
         elif usage.memory_bytes > self.limits.memory_bytes:
@@ -467,7 +469,8 @@ def _exit(status: int, cpu_s: float, session: Session, box: Box) -> Exit:
 def _end(session: Session, stdin: _Stdin, box: Box) -> tuple[Exit, float]:
     """Buries the tree and closes everything.  Returns how it ended, and its processor time."""
     session.tree.kill()
-    status, cpu_s = session.tree.reap()
+    status, reaped_cpu_s = session.tree.reap()
+    cpu_s = max(reaped_cpu_s, session.seen_cpu_s)  # bubblewrap does not reap what it starts
     if not box.contains:
         session.tree.sweep()
     session.drain()

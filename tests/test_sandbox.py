@@ -15,7 +15,7 @@ import pytest
 from grader import sandbox
 from grader.execute import Command, Limits, run_on_wall_clock
 from grader.parts import build_root
-from grader.records import GraderError, Run
+from grader.records import Exit, GraderError, Run
 from grader.sandbox import Box, Sandbox, Workspace
 
 
@@ -150,6 +150,13 @@ def test_a_limit_of_processes_counts_this_box_alone(space: Workspace) -> None:
 def test_a_limit_of_processes_holds(space: Workspace) -> None:
     ran = run(space.box(), "for i in $(seq 90); do sleep 5 & done", replace(Limits(), processes=20))
     assert ran.exit.stopped == "process limit" or "fork" in "".join(texts(ran))
+
+
+def test_the_processor_time_of_all_in_a_box_is_seen(space: Workspace) -> None:
+    limits = replace(Limits(), wall_s=60.0, cpu_s=0.2)
+    ran = run(space.box(), "while :; do :; done", limits)
+    assert ran.exit == Exit(stopped="cpu limit")
+    assert ran.cpu_s > 0.2
 
 
 def test_what_flees_into_its_own_session_dies_with_the_box(space: Workspace) -> None:
