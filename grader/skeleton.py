@@ -47,7 +47,8 @@ def without_markers(source: str) -> str:
 def _reference(module: Module) -> list[str]:
     lines = module.solution.read_text(encoding="utf-8").splitlines()
     # The reference's opening comment tells how it is done; the skeleton's says what to do.
-    end = next(number for number, line in enumerate(lines) if line.strip() == "*/")
+    ends = [number for number, line in enumerate(lines) if line.endswith("*/")]
+    end = ends[0] if ends else -1
     return [*_opening(module), *lines[end + 1 :]]
 
 
