@@ -666,6 +666,7 @@ class Clock:
             reads=spin.looks,
             process=thread.process.index,
             site=None,
+            by_loop=bool(spin.request.flags & Flag.BY_LOOP),
         )
         self.spins.append((record, self._sites(thread, spin.request)))
 

@@ -124,6 +124,7 @@ class Scenario:
     test: str
     given: tuple[str, ...] = ()  # lines for contract_given()
     expected: tuple[tuple[float, str], ...] | None = None  # (seconds since the test began, line)
+    late_s: float = 0.0  # how much later than that a line may come
 
 
 # ---- submission ------------------------------------------------------------------------
@@ -214,6 +215,7 @@ class Spin:
     reads: int  # how many times it asked
     process: int
     site: Site | None
+    by_loop: bool = False  # the main loop itself, which something in it never lets sleep
 
 
 @dataclass(frozen=True)

@@ -119,6 +119,17 @@ def test_spinning_is_named() -> None:
     assert first(judge(evidence(virtual=run(spins=(spin,))))) == "busy-wait"
 
 
+def test_a_main_loop_that_cannot_sleep_is_not_the_culprit() -> None:
+    """An idle callback that asks for the time: the line that runs the loop is not to blame,
+    and a line that asks for itself is told first."""
+    loop = Spin(0.0, 3.0, "poll", 90000, 0, Site("main", 99), by_loop=True)
+    result = judge(evidence(virtual=run(spins=(loop,))))
+    assert (first(result), result.diagnoses[0].lines) == ("busy-wait", ())
+    assert "never gets to sleep" in result.diagnoses[0].evidence
+    own = Spin(0.0, 1.0, "clock_gettime", 9000, 0, Site("main", 70))
+    assert judge(evidence(virtual=run(spins=(loop, own)))).diagnoses[0].lines == (70,)
+
+
 def test_processor_time_is_seen_on_the_wall_clock() -> None:
     """A loop that asks nobody shows in the processor time alone."""
     assert first(judge(evidence(wall=run(clock="wall", cpu_s=2.9)))) == "busy-wait"
@@ -214,6 +225,18 @@ def test_the_oracle_decides_about_a_test_that_says_it_passed() -> None:
         seen = lines([(times[0], "[a] starting..."), (times[1], "[a] finished")])
         tests[0] = replace(tests[0], scenario=scenario, stdout=seen)
         assert check(judge(evidence(tests=tuple(tests))), "experiment").status == status
+
+
+@pytest.mark.parametrize(
+    ("came_s", "status"), [(1.99, "fail"), (2.05, "pass"), (2.1, "pass"), (2.2, "fail")]
+)
+def test_a_module_may_allow_lines_to_be_a_tick_late(came_s: float, status: str) -> None:
+    """A program that looks ten times a second what is over is late by up to a tick, never early."""
+    tests = list(passed_tests())
+    scenario = Scenario(tests[0].name, (), ((2.0, "[a] finished"),), late_s=0.1)
+    seen = lines([(came_s, "[a] finished")])
+    tests[0] = replace(tests[0], scenario=scenario, stdout=seen)
+    assert check(judge(evidence(tests=tuple(tests))), "experiment").status == status
 
 
 def test_a_test_that_does_not_report_fails() -> None:

@@ -153,11 +153,15 @@ def quote(text: str) -> str:
 
 
 def times_differ(
-    due: Sequence[Due], lines: Sequence[OutputLine], tolerance_s: float = MOMENT_S
+    due: Sequence[Due],
+    lines: Sequence[OutputLine],
+    tolerance_s: float = MOMENT_S,
+    late_s: float = 0.0,
 ) -> tuple[Due, float] | None:
     """The first line that came at another time than it was due, and when it came, in seconds.
 
-    Only for lines whose text is right; equal lines are taken in order.
+    Only for lines whose text is right; equal lines are taken in order.  A line may come
+    `tolerance_s` too early, and that and `late_s` too late.
     """
     times: dict[str, list[float]] = {}
     for line in seen_lines(lines):
@@ -166,6 +170,6 @@ def times_differ(
         came = times.get(expected.text)
         if came:
             time_s = came.pop(0)
-            if abs(time_s - expected.at_s) > tolerance_s:
+            if not -tolerance_s <= time_s - expected.at_s <= tolerance_s + late_s:
                 return expected, time_s
     return None

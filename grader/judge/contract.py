@@ -74,7 +74,7 @@ def _examine_timeline(test: TestRun) -> Finding | None:
         return Finding("timer-repeats", again)
     if unasked:
         return console.compare(due, test.stdout)
-    if wrong := console.times_differ(due, test.stdout):
+    if wrong := console.times_differ(due, test.stdout, late_s=test.scenario.late_s):
         line, came_s = wrong
         words = f"{console.quote(line.text)} came at {came_s:.3f} s, not at {line.at_s:.3f} s"
         return _sharpen(test, Finding("wrong-elapsed", words))

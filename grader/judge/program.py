@@ -11,7 +11,7 @@ import signal
 from grader.judge import console, reports
 from grader.judge.console import due_lines
 from grader.judge.findings import MOMENT_S, Finding, at, blocking_waits, lines_of
-from grader.records import Console, Evidence, OutputLine, Run, Wait
+from grader.records import Console, Evidence, OutputLine, Run, Spin, Wait
 
 # Threads that GLib starts for itself, as soon as a GTask or a child watch is made.
 GLIBS_OWN_THREADS = frozenset({"pool-spawner", "gmain", "gdbus"})
@@ -292,13 +292,24 @@ def leaves_the_processor_alone(evidence: Evidence) -> list[Finding]:
     """It waits instead of asking again and again."""
     spins = [spin for run in runs(evidence) for spin in run.spins]
     if spins:
-        spin = max(spins, key=lambda one: one.reads)
-        words = f"{at(spin.site)} asks over and over with {spin.call} instead of waiting"
-        return [Finding("busy-wait", words, lines_of(spin.site))]
+        spin = max(spins, key=lambda one: (not one.by_loop, one.reads))
+        return [
+            Finding("busy-wait", _spin_words(spin), () if spin.by_loop else lines_of(spin.site))
+        ]
     if evidence.wall and evidence.wall.cpu_s > BUSY_CPU_S:
         used = f"{evidence.wall.cpu_s:.1f} s of processor time"
         return [Finding("busy-wait", f"it used {used} in {evidence.wall.elapsed_s:.1f} s")]
     return []
+
+
+def _spin_words(spin: Spin) -> str:
+    """Who asks.  Where the main loop does, the line that runs it is not to blame."""
+    if spin.by_loop:
+        return (
+            "a source or an idle callback of yours is always ready to run again, so the main "
+            f"loop that {at(spin.site)} runs never gets to sleep"
+        )
+    return f"{at(spin.site)} asks over and over with {spin.call} instead of waiting"
 
 
 # ---- memory, stderr -------------------------------------------------------------------------

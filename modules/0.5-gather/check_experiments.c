@@ -73,6 +73,10 @@ note_report (Watch *watch)
   watch->n_calls++;
   contract_require (watch->n_calls == 1, "done-twice",
                     "done was called %u times, not once", watch->n_calls);
+  contract_require (watch->returned || watch->after_s < EXACT_S, "blocks-the-loop",
+                    "the function that was given done waited for %.3f s instead of "
+                    "returning, and called it",
+                    watch->after_s);
   contract_require (watch->returned, "done-too-early",
                     "done was called before the function that was given it had returned");
   watch->is_early = watch->after_s < watch->last_s - EXACT_S;

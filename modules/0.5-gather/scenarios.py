@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from grader.records import Scenario
 
 AFTERWARDS_S = 60  # as in check_experiments.c
+TICK_S = 0.1  # a program may legally look only so often which of its experiments are over
 
 Experiments = Sequence[tuple[str, int]]
 Timeline = tuple[tuple[float, str], ...]
@@ -50,7 +51,7 @@ def named(rng: random.Random, seconds: Sequence[int]) -> list[tuple[str, int]]:
 def scenario(test: str, experiments: Experiments, expected: Timeline | None) -> Scenario:
     """The experiments in the form that given_experiments() of check_experiments.c reads."""
     given = tuple(f"{seconds} {name}" for name, seconds in experiments)
-    return Scenario(test, given, expected)
+    return Scenario(test, given, expected, late_s=TICK_S)
 
 
 def scenarios(rng: random.Random) -> list[Scenario]:
@@ -68,7 +69,7 @@ def run_experiment_scenarios(rng: random.Random) -> list[Scenario]:
     unusual = [
         (new_name(rng) + " 100% %s %d %n", 1),
         (new_name(rng) + "_" + "long" * rng.randint(25, 75), 2),
-        (new_name(rng) + " \\ \"quoted\" {0} $HOME", 1),
+        (new_name(rng) + ' \\ "quoted" {0} $HOME', 1),
     ]
     together = named(rng, rng.sample(range(0, 40), 5))
     return [
