@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from math import isnan
 from pathlib import Path
 from types import ModuleType
 
@@ -201,7 +202,7 @@ def test_all_goals_are_reached_by_these_numbers() -> None:
     [
         ("whole", [_verdict(took_s=3.6)]),
         ("fast", [_verdict(took_s=0.8)]),
-        ("compile_s", [0.05]),
+        ("compile_s", [0.08]),
         ("flakes", [bench.Flakes("calm", fast=[_verdict(status=2)])]),
         ("virtual_s", [3.0, 3.000000001]),
         ("outputs", 2),
@@ -240,7 +241,7 @@ def test_the_picture_shows_wrong_verdicts_in_per_cent() -> None:
     bars = bench.wrong_percent(_measured().flakes[:1])
     assert bars["this grader"] == [0.0]
     assert bars["plain ±0.2 s: reference"] == [50.0]
-    assert bars["plain ±0.2 s: valgrind"] == [0.0]
+    assert isnan(bars["plain ±0.2 s: valgrind"][0])  # it was not run
 
 
 def test_a_run_takes_the_place_of_the_one_quoted_before() -> None:

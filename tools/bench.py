@@ -33,6 +33,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -799,18 +800,21 @@ def plot(measured: Measured, path: Path) -> None:
     left.set_yticks(range(len(costs)), costs)
     left.set(xlabel="seconds", title="What it costs, and the median", xlim=(0, None))
     left.invert_yaxis()
-    conditions = [one for one in measured.flakes if not one.unavailable]
+    _plot_wrong(right, [one for one in measured.flakes if not one.unavailable])
+    figure.savefig(path, metadata={"Date": None})
+    pyplot.close(figure)
+
+
+def _plot_wrong(axes: Any, conditions: Sequence[Flakes]) -> None:
     bars = wrong_percent(conditions)
     width = 0.8 / len(bars)
     for place, (label, heights) in enumerate(bars.items()):
         at = [row + (place - (len(bars) - 1) / 2) * width for row in range(len(heights))]
-        right.barh(at, heights, height=width, label=label)
-    right.set_yticks(range(len(conditions)), [one.condition for one in conditions])
-    right.set(xlabel="% of right programs failed", title="How often it is wrong", xlim=(0, 100))
-    right.invert_yaxis()
-    right.legend(fontsize="small")
-    figure.savefig(path, metadata={"Date": None})
-    pyplot.close(figure)
+        axes.bar_label(axes.barh(at, heights, height=width, label=label), fmt=" %.0f")
+    axes.set_yticks(range(len(conditions)), [one.condition for one in conditions])
+    axes.set(xlabel="% of right programs failed", title="How often it is wrong", xlim=(0, 110))
+    axes.invert_yaxis()
+    axes.legend(fontsize="small", ncol=2, loc="upper center", bbox_to_anchor=(0.4, -0.15))
 
 
 def wrong_percent(conditions: Sequence[Flakes]) -> dict[str, list[float]]:
@@ -830,7 +834,7 @@ def wrong_percent(conditions: Sequence[Flakes]) -> dict[str, list[float]]:
 
 
 def _percent(part: int, whole: int) -> float:
-    return 100 * part / whole if whole else 0.0
+    return 100 * part / whole if whole else float("nan")  # no bar
 
 
 # ---- The way through ------------------------------------------------------------------------
