@@ -258,8 +258,9 @@ def never_blocks(evidence: Evidence) -> list[Finding]:
     if evidence.virtual is None or evidence.virtual.exactness == "not measured":
         return not_measured(evidence.virtual)
     waits = blocking_waits(evidence.virtual.waits)
-    if not waits:
-        return []
+    loop_ran = any(wait.by_loop for wait in evidence.virtual.waits)
+    if not waits or not (loop_ran or got_to_the_experiments(evidence)):
+        return []  # where no loop runs, that is what there is to say
     longest = max(waits, key=lambda wait: wait.end_s - wait.start_s)
     return [Finding("blocks-the-loop", blocking_words(longest), lines_of(longest.site))]
 
