@@ -4,7 +4,9 @@
 PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
 GRADER = $(PYTHON) -m grader
 export PYTHONPATH := $(CURDIR)
-export PYTHONDONTWRITEBYTECODE = 1
+# Compiled once, and out of the way.
+export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
@@ -120,10 +122,10 @@ skeletons:
 editor:
 	@$(GRADER) editor
 
-##   make bench                  the benchmark: time and flake rate
+##   make bench                  time and flake rate; QUICK=1 a minute, FULL=1 hours
 .PHONY: bench
 bench:
-	@$(PYTHON) tools/bench.py
+	@$(PYTHON) tools/bench.py $(if $(QUICK),--quick) $(if $(FULL),--full)
 
 ##   make clean                  remove build/ (never your exercises)
 .PHONY: clean

@@ -100,33 +100,39 @@ def build_program(shop: Workshop) -> Build:
     )
 
 
-def build_tests(shop: Workshop) -> Build:
-    """The sanitized program, and the contract tests around the student's functions."""
-    module = shop.submission.module
-    compiled = _run(
+def compile_sanitized(shop: Workshop) -> tuple[bool, str]:
+    """The student's file with sanitizers, ready for link_program() and link_tests().
+
+    Returns whether it compiles, and the compiler's words.
+    """
+    run = _run(
         shop,
         "sanitized",
         *GCC,
         *parts.BUILD_FLAGS,
         *parts.SANITIZE_FLAGS,
-        *parts.package_flags(module.packages, "--cflags"),
+        *parts.package_flags(shop.submission.module.packages, "--cflags"),
         f"-I{shop.parts.sanitized_include}",
         *("-c", _source(shop, "sanitized"), "-o", "student.o"),
     )
-    if compiled.exit.status != 0:
-        return Build(shown_command(shop.submission), _messages(compiled))
-    linked = _link(shop, "sanitized", "student.o", *map(str, shop.parts.sanitized_objects))
+    return run.exit.status == 0, _messages(run)
+
+
+def link_program(shop: Workshop) -> Path | None:
+    """The program with ASan, UBSan and LeakSanitizer; None if it does not link."""
+    run = _link(shop, "sanitized", "student.o", *map(str, shop.parts.sanitized_objects))
+    return _finished(shop, "sanitized", "sanitized", run)
+
+
+def link_tests(shop: Workshop) -> tuple[Path | None, str]:
+    """The contract tests around the student's functions, and the linker's words."""
     rename = ("objcopy", "--redefine-sym", "main=student_main", "student.o", "tests.o")
-    _run(shop, "sanitized", *rename)
+    if _run(shop, "sanitized", *rename).exit.status != 0:
+        return None, ""
     objects = [*shop.parts.contract_objects, *shop.parts.sanitized_objects]
     check_libs = parts.package_flags(("check",), "--libs")
-    tests = _link(shop, "contract", "tests.o", *map(str, objects), *check_libs, CHECK_CLOCK)
-    return Build(
-        shown_command(shop.submission),
-        _messages(tests),
-        sanitized=_finished(shop, "sanitized", "sanitized", linked),
-        contract=_finished(shop, "sanitized", "contract", tests),
-    )
+    run = _link(shop, "contract", "tests.o", *map(str, objects), *check_libs, CHECK_CLOCK)
+    return _finished(shop, "sanitized", "contract", run), _messages(run)
 
 
 def _source(shop: Workshop, shelf: str) -> str:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import argparse
 import getpass
+import importlib
 import os
 import pwd
 import shutil
 import sys
 import textwrap
+import threading
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -42,12 +44,22 @@ def grade(arguments: argparse.Namespace) -> int:
 
 def grade_submission(work: Submission, *, fast: bool, trust: bool = False) -> GradeResult:
     """The whole of a grade: sandbox, build, observe, judge."""
-    from grader import judge, observe, sandbox
+    from grader import observe, sandbox
 
+    # While the compiler works, there is time to load what the end of a grade needs.
+    threading.Thread(target=_load, args=("grader.judge", "grader.report.text")).start()
     walls = sandbox.probe(build_root() / "sandbox")
     if not work.own:
         walls.require_for_stranger(trust)
-    return judge.judge(observe.observe(work, walls, fast=fast))
+    evidence = observe.observe(work, walls, fast=fast)
+    from grader.judge import judge
+
+    return judge(evidence)
+
+
+def _load(*names: str) -> None:
+    for name in names:
+        importlib.import_module(name)
 
 
 def grade_handed_in(work: Submission, *, fast: bool, trust: bool) -> GradeResult:

@@ -104,7 +104,7 @@ def _why_lines_differ(evidence: Evidence, run: Run, found: Finding) -> list[Find
     if any(starts) and not any(ends) and _no_loop_ran(evidence, run):
         return [Finding("loop-not-run", ended)]
     if any(ends) and run.elapsed_s < timeline.min_total_s:
-        return [Finding("quits-on-first", ended)]
+        return [Finding("quits-on-first" if sum(ends) == 1 else "done-too-early", ended)]
     return [found]
 
 
@@ -324,11 +324,12 @@ def is_clean_in_memory(evidence: Evidence) -> list[Finding]:
         found += reports.memory_errors(evidence.sanitized.stderr, name)
     if found:
         return found[:1]
-    if evidence.sanitized and (leak := reports.leaks(evidence.sanitized.stderr, name)):
-        return [leak]
-    if evidence.virtual and evidence.virtual.exit.status == 0 and evidence.virtual.loops_alive:
+    stderr = evidence.sanitized.stderr if evidence.sanitized else ()
+    leak = reports.leaks(stderr, name)
+    virtual = evidence.virtual
+    if virtual and virtual.exit.status == 0 and virtual.loops_alive and not (leak and leak.lines):
         return [Finding("memory-leak", "the GMainLoop is never released (g_main_loop_unref)")]
-    return []
+    return [leak] if leak else []
 
 
 def has_a_clean_stderr(evidence: Evidence) -> list[Finding]:
