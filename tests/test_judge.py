@@ -145,6 +145,12 @@ def test_ending_with_the_first_is_named() -> None:
     assert first(both_runs(list(RIGHT[:4]))) == "quits-on-first"
 
 
+def test_ending_with_the_second_is_too_early_not_the_first() -> None:
+    """Two of three have finished when the program ends: nobody quit on the first."""
+    last = (2.0, "All done: [('exp_small', 1), ('exp_medium', 2), ('(null)', 0)]")
+    assert first(both_runs([*RIGHT[:5], last])) == "done-too-early"
+
+
 def test_a_loop_that_never_ends_is_named() -> None:
     """All lines are right, but the program waits for ever."""
     result = both_runs(list(RIGHT), exit=Exit(stopped="stuck"))
@@ -203,6 +209,13 @@ def test_a_leak_is_named_with_its_line() -> None:
     result = judge(evidence(sanitized=run(stderr=report)))
     assert first(result) == "memory-leak"
     assert result.diagnoses[0].lines == (31,)
+
+
+def test_a_leak_without_a_line_is_the_main_loop_if_that_is_still_alive() -> None:
+    """What GLib allocated says nothing; that a loop was never released says it all."""
+    report = lines([(3.0, "Direct leak of 16 byte(s) in 1 object(s) allocated from:")])
+    result = judge(evidence(virtual=run(loops_alive=1), sanitized=run(stderr=report)))
+    assert "g_main_loop_unref" in result.diagnoses[0].evidence
 
 
 def test_use_after_free_is_named_with_its_line() -> None:

@@ -84,11 +84,13 @@ note_report (Watch *watch)
   return watch->done;
 }
 
-/* A wrong name that is another experiment's was overwritten; any other is no name at all.
- */
+/* A wrong name that is another experiment's was overwritten, one that breaks off was too
+ * long for its copy; any other is no name at all. */
 static const char *
-diagnose_name (const char *name)
+diagnose_name (const char *name, const char *expected)
 {
+  if (name != NULL && *name != '\0' && g_str_has_prefix (expected, name))
+    return "hard-coded";
   for (const char *const *line = contract_given (); name != NULL && *line != NULL; line++)
     if (g_str_has_suffix (*line, name))
       return "shared-state";
@@ -102,7 +104,8 @@ on_experiment_done (const char *name, guint seconds, gpointer user_data)
 
   if (!note_report (watch))
     return;
-  contract_require (g_strcmp0 (name, watch->expected->name) == 0, diagnose_name (name),
+  contract_require (g_strcmp0 (name, watch->expected->name) == 0,
+                    diagnose_name (name, watch->expected->name),
                     "done was given the name '%s', expected '%s'", name,
                     watch->expected->name);
   contract_require (seconds == watch->expected->seconds, "wrong-unit",
