@@ -48,7 +48,7 @@ SYMPTOMS = frozenset(
 VAGUE = SYMPTOMS | {"done-too-early", "shared-state"}
 
 # How functions fail in their plainest test if they were written for one case only.
-FOR_MAIN_ONLY = VAGUE - {"wrong-elapsed"} | {"wrong-unit"}
+FOR_MAIN_ONLY = frozenset({"never-quits", "done-too-early", "shared-state", "wrong-unit", "crash"})
 
 NOT_YET = "Not judged until the program gets to the end of its experiments."
 BUSY_HOST_S = 0.15  # a machine that wakes a sleeper later than this is too busy to be a witness
@@ -104,6 +104,8 @@ def _sharpen(evidence: Evidence, check: CheckSpec, test: str, found: Finding) ->
     """
     if _is_for_main_only(evidence, check, test, found.diagnosis):
         return Finding("hard-coded", found.evidence, found.lines)
+    if found.diagnosis == "hard-coded" and not _program_is_right(evidence):
+        return Finding("output-differs", found.evidence, found.lines)
     special = check.diagnosis and found.diagnosis not in _seen_in_plain_tests(evidence)
     if special and found.diagnosis in VAGUE | {"done-twice"} - {"todo-left"}:
         return Finding(check.diagnosis, found.evidence, found.lines)
@@ -118,8 +120,12 @@ def _seen_in_plain_tests(evidence: Evidence) -> set[str]:
     return {one.diagnosis for one in found if one}
 
 
+def _program_is_right(evidence: Evidence) -> bool:
+    return not program.prints_the_lines(evidence) and not program.takes_its_time(evidence)
+
+
 def _is_for_main_only(evidence: Evidence, check: CheckSpec, test: str, diagnosis: str) -> bool:
-    if program.prints_the_lines(evidence) or program.takes_its_time(evidence):
+    if not _program_is_right(evidence):
         return False
     if diagnosis == "todo-left":  # main does it all, the functions nothing
         return True

@@ -90,7 +90,7 @@ static const char *
 diagnose_name (const char *name, const char *expected)
 {
   if (name != NULL && *name != '\0' && g_str_has_prefix (expected, name))
-    return "hard-coded";
+    return "shared-state";
   for (const char *const *line = contract_given (); name != NULL && *line != NULL; line++)
     if (g_str_has_suffix (*line, name))
       return "shared-state";

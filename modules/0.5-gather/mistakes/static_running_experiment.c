@@ -1,4 +1,4 @@
-// mistake: shared-state
+// mistake: dangling-user-data
 // A static struct lives for ever, so its address stays valid.
 #include "experiments.h"
 #include <stdio.h>
