@@ -57,9 +57,7 @@ def run(timeline: Sequence[tuple[float, str]] = RIGHT, **changes: object) -> Run
 def passed_tests() -> tuple[TestRun, ...]:
     """All contract tests of module 0.5, passed; none of them has a timeline to compare."""
     names = [name for check in GATHER.checks for name in check.tests]
-    return tuple(
-        TestRun(Scenario(name), "pass", "", "", (), (), (), (), ()) for name in names
-    )
+    return tuple(TestRun(Scenario(name), "pass", "", "", (), (), (), (), ()) for name in names)
 
 
 def evidence(timeline: Sequence[tuple[float, str]] = RIGHT, **changes: object) -> Evidence:
