@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from evidence import lines, run, wait
+from evidence import GATHER, lines, run, wait
 from grader.observe import load_scenarios, split_tests
 from grader.records import Scenario, TestRun
-from evidence import GATHER
 
 NONCE = "c0ffee"
 SCENARIOS = (Scenario("one"), Scenario("two"))
@@ -24,7 +21,7 @@ REPORT = [
 def split(report: list[tuple[float, str]], **changes: object) -> tuple[TestRun, TestRun]:
     """The records of the tests "one" and "two"."""
     stdout = lines([(1.0, "[a] starting..."), (3.0, "[a] finished"), (4.0, "[b] starting...")])
-    whole = replace(run([]), report=lines(report), stdout=stdout, **changes)  # type: ignore[arg-type]
+    whole = run([], report=lines(report), stdout=stdout, **changes)
     one, two = split_tests(whole, SCENARIOS, NONCE)
     return one, two
 
