@@ -358,7 +358,8 @@ print_forecast (const Step *steps, gsize n_steps)
 }
 
 /* TODO 12: Write the function that is called when the plan is done: it prints how
- * many steps it had and how long it really took, and ends the program. */
+ * many steps it had and how many seconds it really took, and ends the
+ * program. */
 
 int
 main (void)
