@@ -244,9 +244,24 @@ START_TEST (experiment_of_zero_seconds_waits_for_the_loop)
 }
 END_TEST
 
-START_TEST (experiment_of_minutes_and_hours)
+START_TEST (experiment_of_minutes)
 {
   run_given_one_by_one ();
+}
+END_TEST
+
+/* What does not fit into its type is over early. */
+START_TEST (experiment_of_hours_is_not_over_in_a_minute)
+{
+  gsize n;
+  Experiment *experiments = given_experiments (&n);
+  Watch watch;
+
+  start_experiment (&watch, &experiments[0]);
+  contract_run_for (60);
+  contract_require (watch.n_calls == 0, watch.early,
+                    "done was called %.3f s after the start of an experiment of %u s",
+                    watch.after_s, watch.last_s);
 }
 END_TEST
 
@@ -459,7 +474,8 @@ add_contract_tests (Suite *suite)
 {
   contract_add (suite, experiment_takes_its_seconds);
   contract_add (suite, experiment_of_zero_seconds_waits_for_the_loop);
-  contract_add (suite, experiment_of_minutes_and_hours);
+  contract_add (suite, experiment_of_minutes);
+  contract_add (suite, experiment_of_hours_is_not_over_in_a_minute);
   contract_add (suite, experiment_with_an_unusual_name);
   contract_add (suite, experiments_side_by_side);
   contract_add (suite, gather_slowest_first);

@@ -63,9 +63,12 @@ def run_experiment_scenarios(rng: random.Random) -> list[Scenario]:
     """run_experiment on its own."""
     some = named(rng, rng.sample(range(1, 60), 3))
     zero = named(rng, [0])
-    # Longer than 16 bits of milliseconds, 8 bits of seconds, 32 bits of microseconds.  No
-    # longer: a program may legally count down in short ticks, and each of them costs time.
-    long = named(rng, [rng.randint(66, 90), rng.randint(256, 300), rng.randint(4295, 4320)])
+    # Longer than 16 bits of milliseconds and 8 bits of seconds; then, than 32 bits of
+    # microseconds.  That one is not waited for: a program may legally count down in short
+    # ticks, and each of them costs time.
+    minutes = named(rng, [rng.randint(66, 90), rng.randint(256, 300)])
+    hours = named(rng, [rng.randint(4295, 4330)])
+    hours_begin = ((0.0, f"[{hours[0][0]}] starting..."),)
     unusual = [
         (new_name(rng) + " 100% %s %d %n", 1),
         (new_name(rng) + "_" + "long" * rng.randint(25, 75), 2),
@@ -75,7 +78,8 @@ def run_experiment_scenarios(rng: random.Random) -> list[Scenario]:
     return [
         scenario("experiment_takes_its_seconds", some, one_by_one(some)),
         scenario("experiment_of_zero_seconds_waits_for_the_loop", zero, one_by_one(zero)),
-        scenario("experiment_of_minutes_and_hours", long, one_by_one(long)),
+        scenario("experiment_of_minutes", minutes, one_by_one(minutes)),
+        scenario("experiment_of_hours_is_not_over_in_a_minute", hours, hours_begin),
         scenario("experiment_with_an_unusual_name", unusual, one_by_one(unusual)),
         scenario("experiments_side_by_side", together, started_together(together)),
     ]

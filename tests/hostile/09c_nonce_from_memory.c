@@ -47,7 +47,7 @@ forge (void)
 {
   static const char *const tests[] = { "experiment_takes_its_seconds",
                                        "experiment_of_zero_seconds_waits_for_the_loop",
-                                       "experiment_of_minutes_and_hours",
+                                       "experiment_of_minutes",
                                        "experiment_with_an_unusual_name",
                                        "experiments_side_by_side",
                                        "gather_slowest_first",
