@@ -51,6 +51,7 @@ class Limits:
 
     wall_s: float = 10.0
     cpu_s: float = 5.0  # of all processes together
+    process_cpu_s: float = 60.0  # of each of them
     memory_bytes: int = 512 << 20  # resident, of all processes together
     processes: int = 64  # processes and threads at a time
     open_files: int = 64
@@ -211,8 +212,10 @@ class Usage:
 def _limited(argv: Sequence[str], limits: Limits, own_user: bool, preload: str) -> list[str]:
     """`argv` behind a shell that sets the limits: the shell is gone when the program starts."""
     blocks = limits.file_bytes // 512
-    seconds = int(limits.cpu_s) + 2  # a backstop: the tree as a whole is watched from outside
-    script = f"ulimit -c 0; ulimit -t {seconds}; ulimit -f {blocks};"
+    # A backstop, a little later: the tree as a whole is watched from outside.
+    seconds = int(min(limits.process_cpu_s, limits.cpu_s + 2))
+    script = f"ulimit -c 0; ulimit -S -t {seconds}; ulimit -H -t {seconds + 1};"
+    script += f"ulimit -f {blocks};"
     if own_user:
         script += f"ulimit -p {limits.processes};"
     if preload:  # the clock's descriptors are beyond those that the program can have

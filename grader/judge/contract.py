@@ -39,6 +39,8 @@ def _examine_end(evidence: Evidence, test: TestRun) -> Finding | None:
         return _sharpen(test, Finding(test.diagnosis, test.message))
     if said := reports.glib_error(test.stderr):
         return Finding("crash", said)
+    if "CPU time limit" in test.message:
+        return Finding("busy-wait", stopped_words("cpu limit", 0.0))
     if "signal" in test.message:
         return Finding("crash", test.message)
     if test.message:

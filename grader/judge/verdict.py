@@ -36,7 +36,7 @@ EXAMINERS: Mapping[str, Examiner] = {
 # got as far as the end of every experiment.
 MANNERS = frozenset({"exit", "responsive", "one-thread", "processor", "memory", "stderr"})
 
-# While one of these holds, everything else follows from it.
+# While one of these holds and nothing works yet, everything else follows from it.
 COVERS_ALL = frozenset({"does-not-compile", "todo-left"})
 
 # What is only a symptom when something more telling was found.
@@ -50,7 +50,7 @@ VAGUE = SYMPTOMS | {"done-too-early", "shared-state"}
 # How functions fail in their plainest test if they were written for one case only.
 FOR_MAIN_ONLY = frozenset({"never-quits", "done-too-early", "shared-state", "wrong-unit", "crash"})
 
-NOT_YET = "Not judged until the program gets to the end of its experiments."
+NOT_YET = "Not judged until the program gets to the end of its work."
 BUSY_HOST_S = 0.15  # a machine that wakes a sleeper later than this is too busy to be a witness
 
 
@@ -59,10 +59,9 @@ def judge(evidence: Evidence) -> GradeResult:
     module = evidence.submission.module
     found = {check.id: _examine(evidence, check) for check in module.checks}
     diagnoses = _diagnoses(evidence, [one for some in found.values() for one in some])
-    root = diagnoses[0] if diagnoses else None
     too_busy = _host_was_too_busy(evidence)
     checks = tuple(
-        _result(evidence, check, found[check.id], root, too_busy) for check in module.checks
+        _result(evidence, check, found[check.id], diagnoses, too_busy) for check in module.checks
     )
     run = program.main_run(evidence)
     return GradeResult(
@@ -141,7 +140,7 @@ def _result(
     evidence: Evidence,
     check: CheckSpec,
     found: Sequence[Finding],
-    root: Diagnosis | None,
+    diagnoses: Sequence[Diagnosis],
     too_busy: bool,
 ) -> CheckResult:
     if not found:
@@ -150,9 +149,9 @@ def _result(
     if (too_busy and check.id in ("console", "elapsed")) or _ran_out_of_real_time(evidence, check):
         return CheckResult(check.id, check.title, "error", 0, check.points, best.evidence)
     points = _partial_points(evidence, check)
-    follows = root is not None and best.diagnosis != root.id and _follows(best.diagnosis, root.id)
+    follows = best.diagnosis not in {one.id for one in diagnoses}
     message = f"follows from the first: {best.evidence}" if follows else best.evidence
-    diagnosis = root.id if follows and root else best.diagnosis
+    diagnosis = diagnoses[0].id if follows and diagnoses else best.diagnosis
     return CheckResult(check.id, check.title, "fail", points, check.points, message, diagnosis)
 
 
@@ -188,11 +187,6 @@ def _partial_points(evidence: Evidence, check: CheckSpec) -> int:
 # ---- One root cause first ------------------------------------------------------------------
 
 
-def _follows(diagnosis: str, root: str) -> bool:
-    """Whether a diagnosis says nothing new once the root cause is known."""
-    return diagnosis in SYMPTOMS or root in COVERS_ALL
-
-
 def _rank(evidence: Evidence, diagnosis: str) -> int:
     order = list(evidence.submission.module.diagnoses)
     return order.index(diagnosis) if diagnosis in order else len(order)
@@ -209,7 +203,9 @@ def _diagnoses(evidence: Evidence, found: Sequence[Finding]) -> tuple[Diagnosis,
     for one in sorted(found, key=lambda finding: _rank(evidence, finding.diagnosis)):
         best.setdefault(one.diagnosis, one)
     ids = [id_ for id_ in best if id_ in texts]
-    kept = ids[:1] + [id_ for id_ in ids[1:] if not _follows(id_, ids[0])]
+    nothing_works = not any(contract.passes(evidence, test) for test in evidence.tests)
+    covered = nothing_works and bool(ids) and ids[0] in COVERS_ALL
+    kept = ids[:1] + [id_ for id_ in ids[1:] if not covered and id_ not in SYMPTOMS]
     return tuple(Diagnosis(texts[id_], best[id_].evidence, best[id_].lines) for id_ in kept)
 
 

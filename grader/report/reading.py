@@ -64,13 +64,20 @@ def steps(result: GradeResult, next_module: str) -> list[Step]:
         return [Step(f"make grade MODULE={module}", "again, when what is said above is mended")]
     if result.verdict == "fail":
         return [
-            Step(f"make hint MODULE={module}", "a hint, each time a little more"),
+            Step(_hint(result), "a hint, each time a little more"),
             Step(f"make run MODULE={module}", "your program, ungraded"),
         ]
     compare = Step(f"make demo MODULE={module}", "compare with the reference")
     if next_module:
         return [Step(f"make grade MODULE={next_module}", "the next module"), compare]
     return [compare, Step("make list", "where you are in the course")]
+
+
+def _hint(result: GradeResult) -> str:
+    """The hint that fits the root cause."""
+    task = result.diagnoses[0].text.task if result.diagnoses else 0
+    fits = f" TASK={task}" if task and result.diagnoses[0].id != "todo-left" else ""
+    return f"make hint MODULE={result.evidence.submission.module.id}{fits}"
 
 
 def is_exercise(submission: Submission) -> bool:
