@@ -73,6 +73,11 @@ submit:
 reset:
 	@$(GRADER) reset "$$MODULE"
 
+##   make agent                  module 0.6 for real: answers from a small local model server
+.PHONY: agent
+agent:
+	@sh modules/0.6-tool-calls/agent/run.sh
+
 ##
 ## For instructors
 ##   make demo MODULE=0.5        run the reference, live; FAST=1 SLOWDOWN=3 PLAIN=1
