@@ -42,8 +42,10 @@ def grade(arguments: argparse.Namespace) -> int:
     return STATUS[result.verdict]
 
 
-def grade_submission(work: Submission, *, fast: bool, trust: bool = False) -> GradeResult:
-    """The whole of a grade: sandbox, build, observe, judge."""
+def grade_submission(
+    work: Submission, *, fast: bool, trust: bool = False, seed: int | None = None
+) -> GradeResult:
+    """The whole of a grade: sandbox, build, observe, judge.  `seed`: see observe()."""
     from grader import observe, sandbox
 
     # While the compiler works, there is time to load what the end of a grade needs.
@@ -51,7 +53,7 @@ def grade_submission(work: Submission, *, fast: bool, trust: bool = False) -> Gr
     walls = sandbox.probe(build_root() / "sandbox")
     if not work.own:
         walls.require_for_stranger(trust)
-    evidence = observe.observe(work, walls, fast=fast)
+    evidence = observe.observe(work, walls, fast=fast, seed=seed)
     from grader.judge import judge
 
     return judge(evidence)

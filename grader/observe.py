@@ -65,30 +65,30 @@ ENVIRONMENT: Mapping[str, str] = {
 
 
 def observe(
-    submission: Submission, sandbox: Sandbox, *, fast: bool, on_line: OnLine | None = None
+    submission: Submission, sandbox: Sandbox, *, fast: bool, seed: int | None = None
 ) -> Evidence:
     """All that can be seen of one submission.
 
     Args:
         fast: leave out the run on the wall clock.
-        on_line: called with each line of the wall run as it is seen.
+        seed: of the scenarios, to see the same again; None: scenarios that nobody has seen.
 
     Raises:
         GraderError: something of the course itself is missing or broken.
     """
     start_s = time.monotonic()
-    seed = secrets.randbits(32)
+    seed = secrets.randbits(32) if seed is None else seed
     with build.workshop(submission, sandbox) as shop, ThreadPoolExecutor(4) as pool:
         tests = pool.submit(_observe_sanitized, shop, seed, pool)
         built = build.build_program(shop)
         virtual = pool.submit(_run_virtual, shop, built.program)
         wall, late_s = None, 0.0
         if built.program and not fast:
-            wall, late_s = _run_wall(shop, built.program, on_line)
+            wall, late_s = _run_wall(shop, built.program)
         evidence = replace(tests.result(), virtual=virtual.result(), wall=wall, host_late_s=late_s)
         evidence = replace(evidence, build=_merge(built, evidence.build))
         if built.program and _clocks_disagree(evidence):
-            wall, late_s = _run_wall(shop, built.program, None)
+            wall, late_s = _run_wall(shop, built.program)
             evidence = replace(evidence, wall=wall, host_late_s=late_s)
     return replace(evidence, seed=seed, duration_s=time.monotonic() - start_s)
 
@@ -123,12 +123,12 @@ def wall_limits(module: Module) -> Limits:
     return Limits(wall_s=module.console.one_after_another_s + 4.0)
 
 
-def _run_wall(shop: Workshop, program: Path, on_line: OnLine | None) -> tuple[Run, float]:
+def _run_wall(shop: Workshop, program: Path) -> tuple[Run, float]:
     command = Command((str(program),), shop.bin, ENVIRONMENT)
     box = shop.space.box(read=("bin",))
     with _host_lateness() as late_s:
         limits = wall_limits(shop.submission.module)
-        run = run_on_wall_clock(command, limits, box=box, on_line=on_line)
+        run = run_on_wall_clock(command, limits, box=box)
     return run, late_s()
 
 

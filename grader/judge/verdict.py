@@ -47,6 +47,9 @@ SYMPTOMS = frozenset(
 # What a test alone cannot explain.
 VAGUE = SYMPTOMS | {"done-too-early", "shared-state"}
 
+# Whoever mixes up two gathers reports to one of them twice.
+VAGUE_FOR = {"shared-state": VAGUE | {"done-twice"}}
+
 # How functions fail in their plainest test if they were written for one case only.
 FOR_MAIN_ONLY = frozenset({"never-quits", "done-too-early", "shared-state", "wrong-unit", "crash"})
 
@@ -101,12 +104,15 @@ def _sharpen(evidence: Evidence, check: CheckSpec, test: str, found: Finding) ->
     The first test of a check is its plainest.  A program that is right, but whose functions
     fail even there, was written for the numbers and names in its own main.
     """
-    if _is_for_main_only(evidence, check, test, found.diagnosis):
+    if _is_for_main_only(evidence, test, found.diagnosis):
         return Finding("hard-coded", found.evidence, found.lines)
-    if found.diagnosis == "hard-coded" and not _program_is_right(evidence):
+    right = _program_is_right(evidence)
+    if (found.diagnosis == "todo-left" and right) or (
+        found.diagnosis == "hard-coded" and not right
+    ):
         return Finding("output-differs", found.evidence, found.lines)
     special = check.diagnosis and found.diagnosis not in _seen_in_plain_tests(evidence)
-    if special and found.diagnosis in VAGUE | {"done-twice"} - {"todo-left"}:
+    if special and found.diagnosis in VAGUE_FOR.get(check.diagnosis, VAGUE) - {"todo-left"}:
         return Finding(check.diagnosis, found.evidence, found.lines)
     return found
 
@@ -123,13 +129,20 @@ def _program_is_right(evidence: Evidence) -> bool:
     return not program.prints_the_lines(evidence) and not program.takes_its_time(evidence)
 
 
-def _is_for_main_only(evidence: Evidence, check: CheckSpec, test: str, diagnosis: str) -> bool:
+def _plainest_tests(evidence: Evidence) -> set[str]:
+    """The first test of each check that is about tests alone and stands for nothing special."""
+    checks = evidence.submission.module.checks
+    return {c.tests[0] for c in checks if c.tests and not c.diagnosis and c.id not in EXAMINERS}
+
+
+def _is_for_main_only(evidence: Evidence, test: str, diagnosis: str) -> bool:
     if not _program_is_right(evidence):
         return False
+    plainest = _plainest_tests(evidence)
     if diagnosis == "todo-left":  # main does it all, the functions nothing
-        return True
-    plainest = test == check.tests[0] and not check.diagnosis and check.id not in EXAMINERS
-    if not plainest or diagnosis not in FOR_MAIN_ONLY:
+        found = [contract.examine(evidence, one) for one in evidence.tests if one.name in plainest]
+        return any(one is not None and one.diagnosis == "todo-left" for one in found)
+    if test not in plainest or diagnosis not in FOR_MAIN_ONLY:
         return False
     # How it waits would explain the failure better.
     ways = (program.uses_one_thread, program.leaves_the_processor_alone, program.never_blocks)

@@ -1,4 +1,4 @@
-// mistake: quits-on-first
+// mistake: done-too-early
 // "When the last step has been started, the plan is through."
 #include "plan.h"
 
