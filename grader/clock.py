@@ -355,7 +355,7 @@ class Clock:
                 thread.interrupted = True
                 self._settling_until_s = 0.0
             case Kind.KILLED:
-                self._take_killed(thread.process, request.value)
+                self._take_killed(thread.process, request)
             case Kind.NOTE:
                 self._note(request.call)
             case Kind.UNCONTROLLED:
@@ -437,10 +437,14 @@ class Clock:
         self._pass(min(self.now_ns + step_ns, max(self._earliest_ns(), self.now_ns)))
         thread.state, thread.request = State.WAITS, request
 
-    def _take_killed(self, process: Process, pid: int) -> None:
-        """A thread or another process was sent a signal: see what that does to it."""
-        if pid:
-            self._settling_until_s = time.monotonic() + SETTLING_S
+    def _take_killed(self, process: Process, request: Request) -> None:
+        """A thread or another process was sent a signal: see what that does to it.
+
+        SIGKILL ends a process for sure, but on a busy machine that may take its time.
+        """
+        if request.value:
+            patience_s = ENDING_S if request.call == "SIGKILL" else SETTLING_S
+            self._settling_until_s = time.monotonic() + patience_s
             return
         for thread in self._threads:
             if thread.process is process:

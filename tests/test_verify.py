@@ -114,3 +114,13 @@ def test_texts_that_are_missing_are_named() -> None:
     assert re.search("crash: .* no heading 'No such heading'", problems[0])
     assert "no hints for TODO 99" in problems[1]
     assert "brand-new: no program in mistakes/" in problems[2]
+
+
+def test_what_was_right_the_second_time_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unsteady verdict is no problem of the course, but it is not hidden either."""
+    case = verify.Case("0.5", "variant", Path("right.c"))
+    row = verify.Row(case, "fail", 95, "crash", (), (), "should pass, but got crash", ())
+    monkeypatch.setattr(verify, "grade_case", lambda _: replace(row, problem=""))
+    rows, unsteady = verify.grade_again([row])
+    assert rows[0].problem == ""
+    assert unsteady == ["0.5: right: should pass, but got crash"]

@@ -505,7 +505,7 @@ kill (pid_t pid, int number)
   int result = REAL (kill) (pid, number);
 
   if (result == 0 && vclock_is_on () && number != 0 && pid != getpid ())
-    vclock_tell (REQUEST_KILLED, NULL, pid);
+    vclock_tell (REQUEST_KILLED, number == SIGKILL ? "SIGKILL" : NULL, pid);
   return result;
 }
 

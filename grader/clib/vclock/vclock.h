@@ -88,15 +88,15 @@
 #define MAX_SITES 10
 
 typedef enum {
-  REQUEST_HELLO = 1,   /* a process image or a thread has begun; waits for its turn */
-  REQUEST_BLOCK,       /* would block; waits for its turn */
-  REQUEST_SPIN,        /* polls instead of waiting; waits for its turn */
-  REQUEST_NEW_THREAD,  /* carries the grader's end of the newcomer's channel */
-  REQUEST_NEW_PROCESS, /* likewise */
-  REQUEST_GOODBYE,     /* the thread is about to end */
-  REQUEST_INTERRUPTED, /* a signal is pending for a thread that waits */
-  REQUEST_KILLED, /* value: the pid that was sent a signal, 0: a thread of this one */
-  REQUEST_NOTE,   /* call: why the run is not exact from here on */
+  REQUEST_HELLO = 1,    /* a process image or a thread has begun; waits for its turn */
+  REQUEST_BLOCK,        /* would block; waits for its turn */
+  REQUEST_SPIN,         /* polls instead of waiting; waits for its turn */
+  REQUEST_NEW_THREAD,   /* carries the grader's end of the newcomer's channel */
+  REQUEST_NEW_PROCESS,  /* likewise */
+  REQUEST_GOODBYE,      /* the thread is about to end */
+  REQUEST_INTERRUPTED,  /* a signal is pending for a thread that waits */
+  REQUEST_KILLED,       /* value: the pid that was sent `call`, 0: a thread of this one */
+  REQUEST_NOTE,         /* call: why the run is not exact from here on */
   REQUEST_UNCONTROLLED, /* the image that takes over this process will not say hello */
   REQUEST_LOOPS,        /* value: GMainLoops alive at the end of the process */
   REQUEST_NAME          /* call: what the thread calls itself */
