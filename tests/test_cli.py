@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT
+from grader.catalog import ROOT
 
 GRADER = [sys.executable, "-m", "grader"]
 
@@ -51,7 +51,7 @@ def test_make_alone_shows_the_menu() -> None:
         (["grade", "9.9"], "no module '9.9'. The modules are: 0.5"),
         (["grade", "0.5", "--file", "missing.c"], "missing.c does not exist"),
         (["grade", "0.5", "--file", "modules"], "modules is a directory"),
-        (["grade", "0.5", "--file", "README.md"], "README.md"),
+        (["grade", "0.5", "--file", "README.md"], "no block of C code"),
         (["grade", "0.5", "--frobnicate"], "unrecognized arguments"),
         (["frobnicate"], "invalid choice"),
         (["hint", "0.5", "--task", "99"], "has no TODO 99"),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT
+from grader.catalog import ROOT
 from grader import catalog, commands, submission
 from grader.records import GradeResult
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT
+from grader.catalog import ROOT
 
 MODULE = Path("modules") / "1.0-planning"
 NEEDED = ("pictures.py", "scenarios.py", "skeleton/plan.c")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT
+from grader.catalog import ROOT
 from evidence import GATHER
 from grader import catalog, commands
 from grader.records import GraderError
