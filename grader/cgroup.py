@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,7 +46,7 @@ class Cgroup:
 
 def create_cgroup() -> Cgroup | None:
     """A new group below or beside the grader's own, or None where that is not allowed."""
-    name = f"{PREFIX}{os.getpid()}-{uuid.uuid4().hex}"
+    name = f"{PREFIX}{os.getpid()}-{os.urandom(16).hex()}"
     made: list[Path] = []
     for parent, limits in _parents():
         directory = parent / name

@@ -24,7 +24,7 @@ import struct
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from enum import Enum, IntEnum, IntFlag
+from enum import Enum, IntEnum
 from pathlib import Path
 from typing import Protocol
 
@@ -65,7 +65,7 @@ class Kind(IntEnum):
     NAME = 12
 
 
-class Flag(IntFlag):
+class Flag(IntEnum):
     RETRY = 1
     BY_LOOP = 2
     IN_DISPATCH = 4
@@ -73,6 +73,7 @@ class Flag(IntFlag):
     EXECUTED = 16
     FOR_TIME = 32
     FOR_THREADS = 64
+    FOR_AN_END = 128
 
 
 class Reply(IntEnum):
@@ -210,6 +211,7 @@ class Clock:
         self._threads: list[Thread] = []
         self._progress = 1  # grows whenever somebody has run
         self._events = 0  # what has happened while nobody, or somebody else, had the turn
+        self._ended = 0  # the progress of the run when a process last ended
         self._last = -1  # the place in _threads of who ran last
         self._runner: Thread | None = None
         self._settling_until_s = 0.0
@@ -297,6 +299,7 @@ class Clock:
         if not process.ended and all(other.process is not process for other in self._threads):
             if process.pidfd < 0:
                 process.ended = True
+                self._ended = self._progress
             else:
                 process.ending_since_s = time.monotonic()
 
@@ -313,6 +316,7 @@ class Clock:
         for thread in [one for one in self._threads if one.process is process]:
             self._drop(thread)
         self._progress += 1
+        self._ended = self._progress
         self._schedule()
 
     # -- What the threads say
@@ -508,6 +512,8 @@ class Clock:
             return 0
         if thread.request and thread.request.flags & Flag.FOR_THREADS:
             return thread.process.progress
+        if thread.request and thread.request.flags & Flag.FOR_AN_END and not self._real_s:
+            return self._ended
         return self._progress
 
     def _reply_for(self, thread: Thread) -> Reply:

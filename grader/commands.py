@@ -15,7 +15,6 @@ import pwd
 import shutil
 import sys
 import textwrap
-import threading
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -49,20 +48,20 @@ def grade_submission(
     """The whole of a grade: sandbox, build, observe, judge.  `seed`: see observe()."""
     from grader import observe, sandbox
 
-    # While the compiler works, there is time to load what the end of a grade needs.
-    threading.Thread(target=_load, args=("grader.judge", "grader.report.text")).start()
     walls = sandbox.probe(build_root() / "sandbox")
     if not work.own:
         walls.require_for_stranger(trust)
-    evidence = observe.observe(work, walls, fast=fast, seed=seed)
+    evidence = observe.observe(
+        work, walls, fast=fast, seed=seed, meanwhile=_load_what_the_end_needs
+    )
     from grader.judge import judge
 
     return judge(evidence)
 
 
-def _load(*names: str) -> None:
+def _load_what_the_end_needs() -> None:
     """Ahead of time; whoever needs what cannot be loaded will say so."""
-    for name in names:
+    for name in ("grader.judge", "grader.report.text"):
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
 

@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
+import select
 import selectors
 import signal
 import socket
@@ -22,7 +24,6 @@ import subprocess
 import termios
 import time
 import tty
-import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -39,6 +40,7 @@ READ_BYTES = 1 << 16
 LONGEST_LINE_BYTES = 1 << 16
 FLOOD_FACTOR = 16  # how far beyond the output limit a program may go before it is stopped
 EVADING_S = 10.0  # of real time, for a program that the virtual clock cannot measure
+PIPE_BYTES = 1 << 20
 POLL_S = 0.05  # how often memory and processor time of the tree are looked at
 TERMINAL_ROWS, TERMINAL_COLUMNS = 24, 80
 CLOCK_FILES = 512  # descriptors for the virtual clock, one per thread
@@ -320,15 +322,28 @@ class Session:
     streams: tuple[LineReader, ...]
     now_s: Callable[[], float]  # the clock that stamps the lines
     stopped: str = ""
+    over: bool = False  # the first process has ended
     ended_s: float = 0.0
     seen_cpu_s: float = 0.0  # of the tree, when its limits were last checked
     selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
+    written: select.epoll = field(default_factory=select.epoll)  # streams with news
+
+    def __post_init__(self) -> None:
+        for stream in self.streams:
+            self.written.register(stream.fd, select.EPOLLIN)
 
     def drain(self) -> None:
         """Stamps all that was written up to now."""
+        ready = {fd for fd, _ in self.written.poll(0)}
         now_s = self.now_s()
         for stream in self.streams:
+            if stream.fd not in ready:
+                continue
             stream.drain(now_s)
+            if stream.flooded:
+                self.stop("output limit")
+            if stream.flooded or not stream.open:
+                self.written.unregister(stream.fd)
 
     def stop(self, reason: str) -> None:
         """Kills the tree; the first reason counts."""
@@ -353,48 +368,47 @@ class Session:
 
     def watch(self, clock: Clock | None = None) -> None:
         """Goes on until the first process has ended."""
-        for stream in self.streams:
-            self.selector.register(stream.fd, selectors.EVENT_READ, stream)
-        self.selector.register(self.tree.pidfd, selectors.EVENT_READ, self.tree)
+        self.watch_fd(self.tree.pidfd, self._on_end)
+        if not clock:  # which reads what was written before it lets time pass
+            self.watch_fd(self.written.fileno(), self.drain)
         end_s = time.monotonic() + self.limits.wall_s
-        check_s = time.monotonic() + POLL_S
-        patience_s = POLL_S
-        while not self._ended(self.selector.select(patience_s)):
-            if clock:
-                clock.tick()
-                patience_s = min(POLL_S, clock.patience_s)
-            if time.monotonic() >= end_s:
+        looked_s = time.monotonic()
+        while not self.over:
+            patience_s = clock.patience_s if clock else POLL_S
+            self._take_events(looked_s + patience_s - time.monotonic())
+            now_s = time.monotonic()
+            if now_s >= looked_s + patience_s:
+                looked_s = now_s
+                self._look(clock)
+            if now_s >= end_s:
                 self.stop("wall limit")
-            if any(stream.flooded for stream in self.streams):
-                self.stop("output limit")
-            if time.monotonic() >= check_s:
-                self.check_limits()
-                check_s = time.monotonic() + POLL_S
         self.drain()
 
-    def _ended(self, events: list[tuple[selectors.SelectorKey, int]]) -> bool:
-        ended = False
-        for key, _ in events:
-            if self.selector.get_map().get(key.fd) is not key:
-                continue  # What came of an event before it has closed this one.
-            if isinstance(key.data, LineReader):
-                key.data.drain(self.now_s())
-                if not key.data.open or key.data.flooded:
-                    self.selector.unregister(key.fd)
-            elif isinstance(key.data, Tree):
-                self.ended_s = self.now_s()
-                ended = True
-            else:
+    def _take_events(self, patience_s: float) -> None:
+        for key, _ in self.selector.select(max(0.0, patience_s)):
+            # What came of an event before it may have closed this one.
+            if self.selector.get_map().get(key.fd) is key:
                 key.data()
-        return ended
+
+    def _look(self, clock: Clock | None) -> None:
+        """Sees to what brings no event."""
+        if clock:
+            self.drain()
+            clock.tick()
+        self.check_limits()
+
+    def _on_end(self) -> None:
+        self.ended_s = self.now_s()
+        self.over = True
+        self.forget_fd(self.tree.pidfd)
 
 
 class _Descriptors:
     """The file descriptors of one run: the program's ends are closed once it has them."""
 
     def __init__(self, with_terminal: bool) -> None:
-        self.stdout, self.their_stdout = _terminal() if with_terminal else os.pipe()
-        self.stderr, self.their_stderr = os.pipe()
+        self.stdout, self.their_stdout = _terminal() if with_terminal else _large_pipe()
+        self.stderr, self.their_stderr = _large_pipe()
         self.report, self.their_report = os.pipe()
         self.their_stdin, self.stdin = os.pipe()
         self.their_channel = -1
@@ -423,6 +437,14 @@ class _Descriptors:
     def close_ours(self) -> None:
         for fd in (self.stdin, self.stdout, self.stderr, self.report):
             os.close(fd)
+
+
+def _large_pipe() -> tuple[int, int]:
+    """Whoever writes a lot at once need not wait until it is read, if the system allows it."""
+    reader, writer = os.pipe()
+    with contextlib.suppress(OSError):
+        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+    return reader, writer
 
 
 def _terminal() -> tuple[int, int]:
@@ -481,6 +503,7 @@ def _end(session: Session, stdin: _Stdin, box: Box) -> tuple[Exit, float]:
         stream.finish()
     stdin.close()
     session.selector.close()
+    session.written.close()
     return _exit(status, cpu_s, session, box), cpu_s
 
 
@@ -493,7 +516,7 @@ def _start(
     vclock: Path | None = None,
 ) -> Tree:
     """Starts `command` in its box, with `files` and, for the virtual clock, its client."""
-    mark = uuid.uuid4().hex
+    mark = os.urandom(16).hex()
     marked = {**env, RUN_MARK: mark, "REPORT_FD": str(files.their_report)}
     argv = _limited(command.argv, limits, box.own_user, preload=str(vclock or ""))
     spawn = box.wrap(argv, marked, command.cwd, files.passed)
@@ -534,12 +557,13 @@ def run_on_virtual_clock(
     box: Box,
     vclock: Path,
     source_name: str,
+    first_process: int = 0,
     on_line: OnLine | None = None,
 ) -> Run:
     """Runs `command` with simulated time, as fast as it can compute.
 
     `vclock` is the preloaded library; `source_name` the file that call sites are looked up
-    in.  Times are virtual, exact to the nanosecond.  When the program evades the clock the
+    in; `first_process` the first that runs it (1: process 0 is a frame of ours).  Times are virtual, exact to the nanosecond.  When the program evades the clock the
     run says so in `exactness` and `reason`.  Raises GraderError when it cannot start.
     """
     binary = _Binary(Path(command.argv[0]), box)
@@ -558,7 +582,9 @@ def run_on_virtual_clock(
     finally:
         clock.close()
         ended, cpu_s = _end(session, stdin, box)
-    return _virtual_run(_wall_run(session, ended, cpu_s), clock, binary, source_name, evasion)
+    run = _wall_run(session, ended, cpu_s)
+    places = _places(clock, binary, source_name, first_process)
+    return _virtual_run(run, clock, places, evasion)
 
 
 def _virtual_env(env: Mapping[str, str], files: _Descriptors) -> dict[str, str]:
@@ -572,10 +598,17 @@ def _virtual_env(env: Mapping[str, str], files: _Descriptors) -> dict[str, str]:
     }
 
 
-def _virtual_run(run: Run, clock: Clock, binary: _Binary, source_name: str, evasion: str) -> Run:
-    traced = (*clock.waits, *clock.started, *clock.spins)
-    places = binary.look_up(source_name, {site for _, sites in traced for site in sites})
+def _places(
+    clock: Clock, binary: _Binary, source_name: str, first_process: int
+) -> Mapping[int, Site]:
+    """Where in the source the student's code did what is worth a line."""
+    waits = [(wait, sites) for wait, sites in clock.waits if not wait.idle]
+    traced = (*waits, *clock.started, *clock.spins)
+    theirs = (sites for one, sites in traced if one.process >= first_process)
+    return binary.look_up(source_name, {site for sites in theirs for site in sites})
 
+
+def _virtual_run(run: Run, clock: Clock, places: Mapping[int, Site], evasion: str) -> Run:
     def site(sites: Sites) -> Site | None:
         """The innermost one in the student's file."""
         return next((places[address] for address in sites if address in places), None)

@@ -12,8 +12,8 @@ clocks disagree, the real run is repeated with nothing beside it.
 from __future__ import annotations
 
 import importlib.util
+import os
 import random
-import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -65,22 +65,30 @@ ENVIRONMENT: Mapping[str, str] = {
 
 
 def observe(
-    submission: Submission, sandbox: Sandbox, *, fast: bool, seed: int | None = None
+    submission: Submission,
+    sandbox: Sandbox,
+    *,
+    fast: bool,
+    seed: int | None = None,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> Evidence:
     """All that can be seen of one submission.
 
     Args:
         fast: leave out the run on the wall clock.
         seed: of the scenarios, to see the same again; None: scenarios that nobody has seen.
+        meanwhile: called while the compilers are at work, and there is nothing else to do.
 
     Raises:
         GraderError: something of the course itself is missing or broken.
     """
     start_s = time.monotonic()
-    seed = secrets.randbits(32) if seed is None else seed
+    seed = int.from_bytes(os.urandom(4)) if seed is None else seed
     with build.workshop(submission, sandbox) as shop, ThreadPoolExecutor(4) as pool:
         tests = pool.submit(_observe_sanitized, shop, seed, pool)
-        built = build.build_program(shop)
+        program = pool.submit(build.build_program, shop)
+        meanwhile()
+        built = program.result()
         virtual = pool.submit(_run_virtual, shop, built.program)
         wall, late_s = None, 0.0
         if built.program and not fast:
@@ -170,6 +178,7 @@ def _on_virtual_clock(
     *,
     stdin: bytes = b"",
     leaks: bool = False,
+    first_process: int = 0,
     on_line: OnLine | None = None,
 ) -> Run:
     """One run in simulated time; `leaks`: LeakSanitizer looks at the end, and traces for it."""
@@ -183,25 +192,24 @@ def _on_virtual_clock(
         box=shop.space.box(read=("bin",), ptrace=leaks),
         vclock=shop.clock,
         source_name=shop.submission.name,
+        first_process=first_process,
         on_line=on_line,
     )
 
 
 def _observe_sanitized(shop: Workshop, seed: int, pool: Executor) -> Evidence:
     """Builds and runs the contract tests, and beside them the sanitized program."""
-    compiles, words = build.compile_sanitized(shop)
-    built = Build(build.shown_command(shop.submission), words)
+    compiles, contract, words = build.build_tests(shop)
+    built = Build(build.shown_command(shop.submission), words, contract=contract)
     evidence = Evidence(shop.submission, built, sandbox=shop.space.sandbox.name)
     if not compiles:
         return evidence
     beside = pool.submit(_run_sanitized, shop)
-    contract, words = build.link_tests(shop)
     if contract:
         run, tests = _run_tests(shop, contract, seed)
         evidence = replace(evidence, tests=tests, tests_run=run)
     program, run_beside = beside.result()
-    built = replace(built, messages=built.messages + words, sanitized=program, contract=contract)
-    return replace(evidence, build=built, sanitized=run_beside)
+    return replace(evidence, build=replace(built, sanitized=program), sanitized=run_beside)
 
 
 def _run_sanitized(shop: Workshop) -> tuple[Path | None, Run | None]:
@@ -226,12 +234,12 @@ def load_scenarios(module: Module, seed: int) -> tuple[Scenario, ...]:
 
 def _run_tests(shop: Workshop, contract: Path, seed: int) -> tuple[Run, tuple[TestRun, ...]]:
     scenarios = load_scenarios(shop.submission.module, seed)
-    nonce = secrets.token_hex(16)
+    nonce = os.urandom(16).hex()
     given = [f"nonce {nonce}"]
     for scenario in scenarios:
         given += [f"test {scenario.test}", *scenario.given]
     stdin = "".join(f"{line}\n" for line in given).encode()
-    run = _on_virtual_clock(shop, contract, TESTS, stdin=stdin)
+    run = _on_virtual_clock(shop, contract, TESTS, stdin=stdin, first_process=1)
     return run, split_tests(run, scenarios, nonce)
 
 

@@ -191,7 +191,12 @@ class Wait:
     loop_depth: int  # main loops running on this thread, one inside the other
     thread: int  # 0: the main thread of the first process
     process: int  # 0: the first process
-    site: Site | None  # the innermost line of the student's
+    site: Site | None  # the innermost line of the student's, unless the loop is idle
+
+    @property
+    def idle(self) -> bool:
+        """The one main loop waits, as it should: no code of anybody's stands still."""
+        return self.by_loop and not self.in_dispatch and self.loop_depth <= 1
 
 
 @dataclass(frozen=True)

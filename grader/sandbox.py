@@ -95,18 +95,7 @@ class Sandbox:
 
     @contextlib.contextmanager
     def workspace(self) -> Iterator[Workspace]:
-        """A folder, a user id and a control group for one submission; all gone afterwards.
-
-        Raises GraderError when no box opens in it: a fault of ours must not look like the
-        student's.  (The probe's answer is remembered, and the system may have changed since.)
-        """
-        with self._untried_workspace() as space:
-            if trouble := _empty_box(space):
-                raise GraderError(f"The sandbox does not open ({trouble}): try `make setup`.")
-            yield space
-
-    @contextlib.contextmanager
-    def _untried_workspace(self) -> Iterator[Workspace]:
+        """A folder, a user id and a control group for one submission; all gone afterwards."""
         with _user_of_its_own() as user, _folder(user) as root, _cgroup() as cgroup:
             try:
                 yield Workspace(self, root, user, cgroup)
@@ -180,6 +169,17 @@ class Workspace:
                 shutil.copyfileobj(file, copy)
             target.chmod(0o755)
         return target
+
+    def require_open(self) -> None:
+        """After a failure in a box: raises GraderError when none opens.
+
+        A fault of ours must not look like the student's: the probe's answer is remembered,
+        and the system may have changed since.
+        """
+        _, error, status = _run_bounded(self.box().wrap(["/bin/true"], {}, Path("/tmp"), ()))
+        if status != 0:
+            trouble = (error.strip().splitlines() or ["no reason given"])[-1]
+            raise GraderError(f"The sandbox does not open ({trouble}): try `make setup`.")
 
     def box(
         self, *, read: Sequence[str] = (), write: Sequence[str] = (), ptrace: bool = False
@@ -397,13 +397,6 @@ def _cgroup() -> Iterator[Cgroup | None]:
             cgroup.remove()
 
 
-def _empty_box(space: Workspace) -> str:
-    """Opens a box in which nothing happens.  Returns why it did not open, or ""."""
-    spawn = space.box().wrap(["/bin/true"], {}, Path("/tmp"), ())
-    _, error, status = _run_bounded(spawn)
-    return "" if status == 0 else (error.strip().splitlines() or ["no reason given"])[-1]
-
-
 def _bury_user(launch: str, user: int) -> None:
     """Kills all processes of `user`, and removes its files where everybody may write."""
     subprocess.run([launch, "--user", str(user), "--kill"], check=False)
@@ -496,7 +489,7 @@ def _holes(walls: Mapping[str, str], error: str) -> str:
 def _ask_canary(sandbox: Sandbox, canary: Path) -> tuple[dict[str, str], str]:
     """What each wall did ("holds" or how it was open), and the last line on stderr."""
     with (
-        sandbox._untried_workspace() as space,
+        sandbox.workspace() as space,
         socket.create_server(("127.0.0.1", 0)) as server,
         tempfile.NamedTemporaryFile(prefix="secret-") as secret,
     ):

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from grader import sandbox
+from grader import catalog, sandbox, submission
 from grader.execute import Command, Limits, run_on_wall_clock
+from grader.observe import observe
 from grader.parts import build_root
 from grader.records import Exit, GraderError, Run
 from grader.sandbox import Box, Sandbox, Workspace
@@ -291,9 +292,9 @@ def test_a_tier_whose_walls_do_not_hold_is_not_chosen(tmp_path: Path) -> None:
 
 def test_a_box_that_does_not_open_is_our_fault(walls: Sandbox) -> None:
     broken = replace(walls, bwrap="/bin/false")
+    work = submission.read(catalog.find("0.5"), catalog.find("0.5").solution)
     with pytest.raises(GraderError, match="does not open"):
-        with broken.workspace():
-            pass
+        observe(work, broken, fast=True)
 
 
 def test_limits_alone_still_refuse_system_calls(walls: Sandbox) -> None:

@@ -38,7 +38,7 @@ def blocking_waits(waits: tuple[Wait, ...]) -> tuple[Wait, ...]:
         if wait.site is not None
         and wait.thread == 0
         and wait.end_s - wait.start_s >= MOMENT_S
-        and (not wait.by_loop or wait.loop_depth > 1 or wait.in_dispatch)
+        and not wait.idle
     )
 
 

@@ -438,10 +438,20 @@ pclose (FILE *stream)
 
 /* ---- Waiting for children ---- */
 
+static Wait
+wait_for_child (const char *call, int options)
+{
+  Wait wait = vclock_wait_for (call, -1);
+
+  if (!(options & (WSTOPPED | WCONTINUED)))
+    wait.flags = FLAG_FOR_AN_END;
+  return wait;
+}
+
 VCLOCK_EXPORT pid_t
 wait4 (pid_t pid, int *status, int options, struct rusage *usage)
 {
-  Wait wait = vclock_wait_for ("waitpid", -1);
+  Wait wait = wait_for_child ("waitpid", options);
   pid_t found;
 
   if (!vclock_is_on () || (options & WNOHANG))
@@ -478,7 +488,7 @@ wait (int *status)
 VCLOCK_EXPORT int
 waitid (idtype_t type, id_t id, siginfo_t *info, int options)
 {
-  Wait wait = vclock_wait_for ("waitid", -1);
+  Wait wait = wait_for_child ("waitid", options);
   siginfo_t own;
 
   if (!vclock_is_on () || (options & WNOHANG))

@@ -103,13 +103,14 @@ typedef enum {
 } RequestKind;
 
 enum {
-  FLAG_RETRY = 1,       /* the same wait as before, probed again in vain */
-  FLAG_BY_LOOP = 2,     /* the main loop's own poll */
-  FLAG_IN_DISPATCH = 4, /* from inside a callback of a running main loop */
-  FLAG_OUTSIDE = 8,     /* `reason` names what could end the wait from outside */
-  FLAG_EXECUTED = 16,   /* hello from a process that has just begun a new image */
-  FLAG_FOR_TIME = 32,   /* nobody can end the wait but time and signals */
-  FLAG_FOR_THREADS = 64 /* nobody can end it but threads of this process, too */
+  FLAG_RETRY = 1,        /* the same wait as before, probed again in vain */
+  FLAG_BY_LOOP = 2,      /* the main loop's own poll */
+  FLAG_IN_DISPATCH = 4,  /* from inside a callback of a running main loop */
+  FLAG_OUTSIDE = 8,      /* `reason` names what could end the wait from outside */
+  FLAG_EXECUTED = 16,    /* hello from a process that has just begun a new image */
+  FLAG_FOR_TIME = 32,    /* nobody can end the wait but time and signals */
+  FLAG_FOR_THREADS = 64, /* nobody can end it but threads of this process, too */
+  FLAG_FOR_AN_END = 128  /* nobody can end it but a process that ends, too */
 };
 
 typedef struct {
@@ -146,7 +147,7 @@ typedef struct {
   const struct pollfd *fds; /* what it waits for, if that is file descriptors */
   nfds_t n_fds;
   const sigset_t *signals; /* blocked ones that end the wait as well, or NULL */
-  uint32_t flags;          /* FLAG_FOR_TIME, FLAG_FOR_THREADS */
+  uint32_t flags;          /* FLAG_FOR_... */
   bool asked;              /* the grader has been asked before */
 } Wait;
 
