@@ -118,6 +118,11 @@ format:
 verify:
 	@$(GRADER) verify "$$MODULE"
 
+##   make matrix                 verify, and write docs/matrix.md
+.PHONY: matrix
+matrix:
+	@sh tools/matrix.sh $(PYTHON)
+
 ##   make skeletons              make the skeletons from the references
 .PHONY: skeletons
 skeletons:

@@ -182,7 +182,8 @@ def _on_virtual_clock(
     on_line: OnLine | None = None,
 ) -> Run:
     """One run in simulated time; `leaks`: LeakSanitizer looks at the end, and traces for it."""
-    asan = f"detect_stack_use_after_return=1:detect_leaks={int(leaks)}"
+    # Freed memory is kept for a while, to see who still uses it; 8 MB are a long while here.
+    asan = f"detect_stack_use_after_return=1:detect_leaks={int(leaks)}:quarantine_size_mb=8"
     if leaks:  # GLib has no frame pointers: the quick way skips the line that called g_new()
         asan += ":fast_unwind_on_malloc=0"
     environment = {**ENVIRONMENT, "ASAN_OPTIONS": asan}

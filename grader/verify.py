@@ -175,8 +175,12 @@ def checks_without_a_mistake(module: Module, rows: Iterable[Row]) -> list[str]:
 def grade_all(
     all_cases: Sequence[Case], on_row: Callable[[Row], None], workers: int | None = None
 ) -> list[Row]:
-    """Grades all cases in processes of their own, one for each processor."""
-    count = workers or os.cpu_count() or 1
+    """Grades all cases in processes of their own.
+
+    One more than there are processors: a grade and the programs it watches wait for each
+    other a sixth of the time.
+    """
+    count = workers or (os.cpu_count() or 1) + 1
     with ProcessPoolExecutor(count) as pool:
         pending = [pool.submit(grade_case, case) for case in all_cases]
         rows = []
