@@ -32,7 +32,7 @@ from typing import Protocol
 
 from grader.clock import NS_PER_S, Clock, Sites
 from grader.evasion import find_evasion
-from grader.records import Exit, GraderError, OutputLine, Run, Site
+from grader.records import Exit, GraderError, OutputLine, Run, Site, Spin, Started, Wait
 
 OnLine = Callable[[str, OutputLine], None]  # stream ("stdout", "stderr", "report"), line
 
@@ -563,8 +563,9 @@ def run_on_virtual_clock(
     """Runs `command` with simulated time, as fast as it can compute.
 
     `vclock` is the preloaded library; `source_name` the file that call sites are looked up
-    in; `first_process` the first that runs it (1: process 0 is a frame of ours).  Times are virtual, exact to the nanosecond.  When the program evades the clock the
-    run says so in `exactness` and `reason`.  Raises GraderError when it cannot start.
+    in; `first_process` the first that runs it (1: process 0 is a frame of ours).  Times are
+    virtual, exact to the nanosecond.  When the program evades the clock the run says so in
+    `exactness` and `reason`.  Raises GraderError when it cannot start.
     """
     binary = _Binary(Path(command.argv[0]), box)
     evasion = find_evasion(binary, vclock)
@@ -603,7 +604,7 @@ def _places(
 ) -> Mapping[int, Site]:
     """Where in the source the student's code did what is worth a line."""
     waits = [(wait, sites) for wait, sites in clock.waits if not wait.idle]
-    traced = (*waits, *clock.started, *clock.spins)
+    traced: list[tuple[Wait | Started | Spin, Sites]] = [*waits, *clock.started, *clock.spins]
     theirs = (sites for one, sites in traced if one.process >= first_process)
     return binary.look_up(source_name, {site for sites in theirs for site in sites})
 

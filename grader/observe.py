@@ -254,6 +254,7 @@ def split_tests(run: Run, scenarios: tuple[Scenario, ...], nonce: str) -> tuple[
     begins: dict[str, float] = {}
     ends: dict[str, float] = {}
     results: dict[str, tuple[str, str]] = {}
+    notes: dict[str, str] = {}
     for line in run.report:
         words = line.text.split(" ", 4)
         if words[0] == "begin" and len(words) == 2:
@@ -262,6 +263,11 @@ def split_tests(run: Run, scenarios: tuple[Scenario, ...], nonce: str) -> tuple[
             ends.setdefault(words[2], line.time_s)
         elif words[:2] == ["result", nonce] and len(words) >= 4:
             results.setdefault(words[2], (words[3], words[4] if len(words) > 4 else ""))
+        elif words[:2] == ["note", nonce] and len(words) == 5:
+            notes.setdefault(words[2], f"{words[3]} {words[4]}")
+    for test, note in notes.items():
+        if results.get(test, ("error", ""))[0] == "error":
+            results[test] = ("died", note)
     return tuple(
         _test_run(run, scenario, begins, scenario.test in ends, results.get(scenario.test))
         for scenario in scenarios
@@ -288,8 +294,8 @@ def _test_run(
     return TestRun(
         scenario,
         status,
-        words if verdict == "fail" else message,
-        diagnosis if verdict == "fail" else "",
+        words if verdict in ("fail", "died") else message,
+        diagnosis if verdict in ("fail", "died") else "",
         _lines_between(run.stdout, start_s, end_s),
         _lines_between(run.stderr, start_s, end_s),
         _stretches_between(run.waits, start_s, end_s),
@@ -300,6 +306,7 @@ def _test_run(
         ),
         _stretches_between(run.spins, start_s, end_s),
         _stop_between(run, start_s, end_s),
+        died=verdict == "died",
     )
 
 

@@ -283,6 +283,7 @@ class TestRun:
     started: tuple[Started, ...]
     spins: tuple[Spin, ...]
     stopped: str = ""  # as Exit.stopped
+    died: bool = False  # before its end; message and diagnosis are what it said until then
 
     @property
     def name(self) -> str:

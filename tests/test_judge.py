@@ -326,3 +326,40 @@ def test_no_real_time_left_is_no_fail() -> None:
     stopped = run([], exit=Exit(stopped="wall limit"))
     tests = tuple(replace(test, status="missing") for test in passed_tests())
     assert judge(evidence(tests=tests, tests_run=stopped)).verdict == "error"
+
+
+RAN_AGAIN = """\
+==3==ERROR: AddressSanitizer: heap-use-after-free on address 0x6030 at pc 0x55 bp 0x7f sp 0x7f
+    #0 0x55afd8575e70 in on_time_is_up exercises/0.5-gather/experiments.c:25
+    #1 0x7f08c7e3c179  (/lib/x86_64-linux-gnu/libglib-2.0.so.0+0x55179)
+freed by thread T0 here:
+    #0 0x7f08c80b76a8 in __interceptor_free asan_malloc_linux.cpp:52
+    #1 0x55afd85760d8 in on_time_is_up exercises/0.5-gather/experiments.c:{}"""
+
+
+@pytest.mark.parametrize(
+    ("freed_at", "compiler", "diagnosis"),
+    [
+        (28, "cast from ‘void (*)(void *)’ to ‘gboolean (*)(void *)’ [-Wcast-function-type]", True),
+        (28, "no return statement in function returning non-void [-Wreturn-type]", True),
+        (28, "", False),  # another timer's data, perhaps
+        (24, "no return statement in function returning non-void [-Wreturn-type]", False),
+    ],
+)
+def test_a_callback_that_says_nothing_runs_again(
+    freed_at: int, compiler: str, diagnosis: bool
+) -> None:
+    """Freed on a later line than it is used: that was the call before."""
+    report = RAN_AGAIN.format(freed_at).splitlines()
+    seen = evidence(sanitized=run(stderr=lines([(1.0, text) for text in report])))
+    result = judge(replace(seen, build=replace(seen.build, messages=compiler)))
+    assert first(result) == ("timer-repeats" if diagnosis else "dangling-user-data")
+
+
+def test_the_c_librarys_last_words_are_quoted() -> None:
+    """Signal 6 alone explains nothing."""
+    one, *others = passed_tests()
+    said = lines([(0.0, "*** %n in writable segment detected ***")])
+    died = replace(one, status="fail", message="Received signal 6 (Aborted)", stderr=said)
+    result = judge(evidence(tests=(died, *others)))
+    assert "%n in writable segment" in result.diagnoses[0].evidence

@@ -60,6 +60,25 @@ def test_a_killed_parent_leaves_tests_missing() -> None:
     assert (one.status, two.status) == ("missing", "missing")
 
 
+def test_what_a_test_said_before_it_died_is_kept() -> None:
+    """Its last words are the reason, if they carry the nonce."""
+    died = [*REPORT[:3], (6.002, f"result {NONCE} two error Received signal 6 (Aborted)")]
+    said = (4.0, f"note {NONCE} two done-too-early: done was called at 1 s")
+    _, two = split([*died[:3], said, *died[3:]])
+    assert (two.status, two.died, two.diagnosis) == ("fail", True, "done-too-early")
+    assert two.message == "done was called at 1 s"
+    forged = (4.0, "note guess two done-too-early: done was called at 1 s")
+    _, two = split([*died[:3], forged, *died[3:]])
+    assert (two.died, two.message) == (False, "Received signal 6 (Aborted)")
+
+
+def test_what_a_test_noticed_does_not_count_when_it_ends() -> None:
+    """A later verdict knows more."""
+    said = (4.0, f"note {NONCE} two done-too-early: done was called at 1 s")
+    _, two = split([*REPORT[:3], said, *REPORT[3:]])
+    assert (two.died, two.diagnosis) == (False, "done-twice")
+
+
 def test_scenarios_are_new_in_each_grade_and_can_be_repeated() -> None:
     """The seed decides, and is kept in the record."""
     assert load_scenarios(GATHER, 1) == load_scenarios(GATHER, 1)

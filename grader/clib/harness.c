@@ -5,7 +5,8 @@
  * Interface to the grader
  *   standard input   "nonce <hex>", then for each scenario "test <name>" and its lines
  *   REPORT_FD        a pipe: "begin <test>", "end <nonce> <test>" around each test, and
- *                    when all have run "result <nonce> <test> pass|fail|error <message>"
+ *                    when all have run "result <nonce> <test> pass|fail|error <message>";
+ *                    "note <nonce> <test> <diagnosis>: <words>" from within a test
  *
  * A test counts when its end arrived with the nonce of this run and its result is a pass:
  * code that leaves the process early, however it does so, does not reach its end.
@@ -181,6 +182,12 @@ contract_format (const char *format, ...)
   g_vsnprintf (message, sizeof message, format, args);
   va_end (args);
   return message;
+}
+
+void
+contract_say (const char *diagnosis, const char *words)
+{
+  report ("note %s %s %s: %s", nonce, running_test, diagnosis, words);
 }
 
 double

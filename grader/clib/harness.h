@@ -40,6 +40,11 @@ const char *const *contract_given (void);
       contract_fail (diagnosis, __VA_ARGS__);                                            \
   } while (0)
 
+/* Say at once what is wrong, and go on: it counts if the test does not reach its end. */
+#define contract_note(diagnosis, ...)                                                    \
+  contract_say (diagnosis, contract_format (__VA_ARGS__))
+void contract_say (const char *diagnosis, const char *words);
+
 /* The message of contract_require(); owned by the frame. */
 const char *contract_format (const char *format, ...) G_GNUC_PRINTF (1, 2);
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from grader.judge import console, reports
 from grader.judge.console import Due
 from grader.judge.findings import Finding, blocking_waits, lines_of
-from grader.judge.program import blocking_words, not_measured, stopped_words
+from grader.judge.program import blocking_words, memory_errors, not_measured, stopped_words
 from grader.records import Evidence, TestRun
 
 
@@ -23,14 +25,16 @@ def examine(evidence: Evidence, test: TestRun) -> Finding | None:
     if found is None:
         return None
     words = f"{test.name.replace('_', ' ')}: {found.evidence}"
-    return Finding(found.diagnosis, words, found.lines)
+    return replace(found, evidence=words)
 
 
 def _examine_end(evidence: Evidence, test: TestRun) -> Finding | None:
     """The test did not reach its end, or one of its requirements failed."""
     if test.status == "pass":
         return None
-    if found := reports.memory_errors(test.stderr, evidence.submission.name):
+    if test.died:
+        return Finding(test.diagnosis, test.message)
+    if found := memory_errors(evidence, test.stderr):
         return found[0]
     if test.stopped:
         diagnosis = "busy-wait" if test.stopped == "cpu limit" else "never-quits"
@@ -39,6 +43,8 @@ def _examine_end(evidence: Evidence, test: TestRun) -> Finding | None:
         return _sharpen(test, Finding(test.diagnosis, test.message))
     if said := reports.glib_error(test.stderr):
         return Finding("crash", said)
+    if said := reports.glibc_error(test.stderr):
+        return Finding("crash", f"the C library ended the program: {said}")
     if "CPU time limit" in test.message:
         return Finding("busy-wait", stopped_words("cpu limit", 0.0))
     if "signal" in test.message:

@@ -16,6 +16,7 @@ class Finding:
     diagnosis: str
     evidence: str
     lines: tuple[int, ...] = ()  # of the student's source
+    vague: bool = False  # a symptom: the test that shows it may know better what it means
 
 
 def at(site: Site | None) -> str:

@@ -316,12 +316,19 @@ def _spin_words(spin: Spin) -> str:
 # ---- memory, stderr -------------------------------------------------------------------------
 
 
+def memory_errors(evidence: Evidence, stderr: tuple[OutputLine, ...]) -> list[Finding]:
+    """What the sanitizers wrote about one run, knowing what the compiler had said."""
+    can_repeat = "timer-repeats" in evidence.submission.module.diagnoses
+    nothing = can_repeat and reports.returns_nothing(evidence.build.messages)
+    return reports.memory_errors(stderr, evidence.submission.name, returns_nothing=nothing)
+
+
 def is_clean_in_memory(evidence: Evidence) -> list[Finding]:
     """ASan, UBSan and LeakSanitizer have nothing to say, and every main loop is released."""
     name = evidence.submission.name
     found = []
     if evidence.sanitized:
-        found += reports.memory_errors(evidence.sanitized.stderr, name)
+        found += memory_errors(evidence, evidence.sanitized.stderr)
     if found:
         return found[:1]
     stderr = evidence.sanitized.stderr if evidence.sanitized else ()

@@ -18,6 +18,7 @@ _LEAK = re.compile(r"^Direct leak of (\d+) byte\(s\) in (\d+) object")
 _UBSAN = re.compile(r"^(\S+?):(\d+):\d+: runtime error: (.*)")
 _GLIB = re.compile(r"^(?:\(.*?:\d+\): )?(?:\S+-)?(CRITICAL|WARNING) \*\*")
 _GLIB_ALONE = re.compile(r"^\*\* \(.*:\d+\): (CRITICAL|WARNING) \*\*")
+_GLIBC = re.compile(r"^\*\*\* (.+) \*\*\*")
 _GLIB_ERROR = re.compile(r"(?:^|[\s:-])ERROR(?: \*\*)?:")
 
 ASAN_DIAGNOSES = {
@@ -43,6 +44,12 @@ def is_second_release(message: str) -> bool:
     return "_unref: assertion" in message and "ref_count" in message
 
 
+def returns_nothing(compiler: str) -> bool:
+    """Whether a function that must say if it goes on is one that says nothing (-Wextra)."""
+    is_void = re.compile(r"from .void \(\*\)\(.*-Wcast-function-type|-Wreturn-type")
+    return bool(is_void.search(compiler))
+
+
 def leak_check_failed(lines: Sequence[OutputLine]) -> bool:
     """Whether LeakSanitizer could not look, as where tracing is forbidden."""
     return any("LeakSanitizer has encountered a fatal error" in line.text for line in lines)
@@ -54,13 +61,26 @@ def glib_error(lines: Sequence[OutputLine]) -> str:
     return next((text for text in found if "Sanitizer" not in text), "")
 
 
-def memory_errors(lines: Sequence[OutputLine], source_name: str) -> list[Finding]:
-    """What AddressSanitizer and UndefinedBehaviorSanitizer found, the first error first."""
+def glibc_error(lines: Sequence[OutputLine]) -> str:
+    """Why the C library itself ended the program; "" if it did not."""
+    found = (_GLIBC.match(line.text) for line in lines)
+    return next((match.group(1) for match in found if match), "")
+
+
+def memory_errors(
+    lines: Sequence[OutputLine], source_name: str, *, returns_nothing: bool = False
+) -> list[Finding]:
+    """What AddressSanitizer and UndefinedBehaviorSanitizer found, the first error first.
+
+    `returns_nothing`: the compiler says that a callback may (see returns_nothing()).
+    """
     texts = [line.text for line in lines]
     found = []
     for number, text in enumerate(texts):
         if error := _ASAN.search(text):
-            found.append(_asan_finding(error.group(1), texts[number:], source_name))
+            report = texts[number:]
+            again = _ran_again(report, source_name) if returns_nothing else None
+            found.append(again or _asan_finding(error.group(1), report, source_name))
         elif undefined := _UBSAN.match(text):
             file, line, words = undefined.groups()
             if file == source_name:
@@ -76,7 +96,34 @@ def _asan_finding(kind: str, report: Sequence[str], source_name: str) -> Finding
     diagnosis = ASAN_DIAGNOSES.get(kind, "crash")
     if kind == "SEGV" and any("::Deallocate" in line for line in report[:8]):
         kind, diagnosis = "free of what was never allocated", "double-free"
-    return Finding(diagnosis, f"AddressSanitizer: {kind}{where}", lines)
+    # Whoever freed it himself may have done so for somebody else.
+    vague = bool(student_frames(report[_freed(report) :], source_name))
+    return Finding(diagnosis, f"AddressSanitizer: {kind}{where}", lines, vague)
+
+
+def _freed(report: Sequence[str]) -> int:
+    """Where a report begins to tell who freed the memory; its length if it does not."""
+    return next((n for n, text in enumerate(report) if text.startswith("freed by")), len(report))
+
+
+def _ran_again(report: Sequence[str], source_name: str) -> Finding | None:
+    """A callback of the loop that uses, from its beginning, what its last call freed."""
+    use, free = report[: _freed(report)], report[_freed(report) :]
+    used_in, freed_in = student_frames(use, source_name), student_frames(free, source_name)
+    if not used_in or not freed_in or used_in[0][0] != freed_in[0][0]:
+        return None
+    if not any(_calls_back(text, after) for text, after in zip(use, use[1:])):
+        return None
+    function, line = used_in[0]
+    at_its_end = any("g_autoptr_cleanup" in text for text in free)
+    if not at_its_end and freed_in[0][1] <= line:
+        return None
+    words = f"{function} ran again after it had freed its data: line {line} uses it"
+    return Finding("timer-repeats", words, (line,))
+
+
+def _calls_back(frame: str, caller: str) -> bool:
+    return bool(_FRAME.match(frame)) and "libglib-2.0" in caller
 
 
 def student_frames(report: Sequence[str], source_name: str) -> list[tuple[str, int]]:

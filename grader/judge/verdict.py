@@ -112,7 +112,8 @@ def _sharpen(evidence: Evidence, check: CheckSpec, test: str, found: Finding) ->
     ):
         return Finding("output-differs", found.evidence, found.lines)
     special = check.diagnosis and found.diagnosis not in _seen_in_plain_tests(evidence)
-    if special and found.diagnosis in VAGUE_FOR.get(check.diagnosis, VAGUE) - {"todo-left"}:
+    vague = VAGUE_FOR.get(check.diagnosis, VAGUE) - {"todo-left"}
+    if special and (found.vague or found.diagnosis in vague):
         return Finding(check.diagnosis, found.evidence, found.lines)
     return found
 
