@@ -15,6 +15,10 @@ The map of the package, in the order of a grade:
 Exit status: 0 full marks, 1 marks lost, 2 the grader could not judge.
 """
 
+import gc
+
 from grader.cli import main
 
+# A grade makes many small records and hardly a cycle: looking for some costs it 7 %.
+gc.set_threshold(100_000)
 raise SystemExit(main())
