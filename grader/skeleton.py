@@ -14,8 +14,11 @@ _BEGIN = re.compile(r"^( *)// BEGIN SOLUTION (\d+)$")
 _END = re.compile(r"^ *// END SOLUTION (\d+)$")
 
 
-def skeleton(module: Module) -> str:
-    """The skeleton of `module`; GraderError when the markers of its reference do not pair."""
+def skeleton(module: Module, solved: int = 0) -> str:
+    """The skeleton of `module`, with its first TODOs `solved` already.
+
+    Raises GraderError when the markers of its reference do not pair.
+    """
     todos = {todo.number: todo for todo in module.todos}
     made: list[str] = []
     inside = 0
@@ -27,10 +30,11 @@ def skeleton(module: Module) -> str:
             )
         if begin:
             inside = int(begin.group(2))
-            made += _todo_lines(module, todos, inside, begin.group(1))
+            if inside > solved:
+                made += _todo_lines(module, todos, inside, begin.group(1))
         elif end:
             inside = 0
-        elif not inside:
+        elif inside <= solved:
             made.append(line)
     if inside:
         raise GraderError(f"{module.solution}: region {inside} has no end")

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from grader.catalog import ROOT
 from grader import catalog, commands, submission
-from grader.records import GradeResult
+from grader.records import GradeResult, Module
+from grader.skeleton import skeleton
 
 MODULE = catalog.find("0.5")
 MISTAKES = MODULE.folder / "mistakes"
 
 
-def grade(path: Path, *, fast: bool) -> GradeResult:
+def grade(path: Path, *, fast: bool, module: Module = MODULE) -> GradeResult:
     """The verdict on one file of the course."""
-    return commands.grade_submission(submission.read(MODULE, path), fast=fast)
+    return commands.grade_submission(submission.read(module, path), fast=fast)
 
 
 def test_the_reference_gets_full_marks_on_both_clocks() -> None:
@@ -75,6 +77,22 @@ def test_a_markdown_submission_is_run_and_its_claim_is_checked(tmp_path: Path) -
         result = commands.grade_handed_in(work, fast=True, trust=True)
         assert result.score == 100
         assert any("does not reproduce" in note for note in result.notes) != honest
+
+
+CHECKPOINT = re.compile(r"^\| (\d+) \| .+ \| (\d+) \|$", re.MULTILINE)
+
+
+@pytest.mark.parametrize("module_id", catalog.module_ids())
+def test_a_student_scores_on_the_way_what_the_lesson_says(module_id: str, tmp_path: Path) -> None:
+    """The table under "Your task": the first TODOs solved, the others still as they were."""
+    module = catalog.find(module_id)
+    lesson = (module.folder / "lesson.md").read_text(encoding="utf-8")
+    checkpoints = CHECKPOINT.findall(lesson)
+    assert checkpoints and int(checkpoints[-1][0]) == len(module.todos)
+    for solved, score in checkpoints:
+        path = tmp_path / f"after_todo_{solved}.c"
+        path.write_text(skeleton(module, int(solved)), encoding="utf-8")
+        assert grade(path, fast=True, module=module).score == int(score), f"after TODO {solved}"
 
 
 def expected_output() -> str:
