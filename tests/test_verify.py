@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from evidence import GATHER, RIGHT, evidence, lines, passed_tests, run, wait
-from grader import verify
+from grader import catalog, verify
+from grader.catalog import ROOT
 from grader.judge import judge
 from grader.records import Evidence, Exit, OutputLine, Site, Spin, Started
 
@@ -99,6 +100,15 @@ def test_a_variant_that_loses_marks_is_named() -> None:
 def test_every_diagnosis_has_its_mistake_and_its_paragraph() -> None:
     """What needs no running: texts, headings, hints, quotes, the skeleton."""
     assert verify.problems_in_the_texts(GATHER) == []
+
+
+def test_the_matrix_in_the_docs_has_every_program() -> None:
+    """`make matrix` after programs were added, renamed, or promised another diagnosis."""
+    page = (ROOT / "docs" / "matrix.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^(\w+) +[·Xx!-](?: [·Xx!-])+ +\d+  ?([\w-]*)$", page, re.MULTILINE)
+    cases = [case for id_ in catalog.module_ids() for case in verify.cases(catalog.find(id_))[0]]
+    promised = [(case.name[:33], case.expected) for case in cases if case.kind != "skeleton"]
+    assert [row for row in shown if row[0] != "skeleton"] == promised
 
 
 def test_texts_that_are_missing_are_named() -> None:
