@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from grader.catalog import ROOT
 from grader import catalog, commands, submission
+from grader.judge import judge
+from grader.observe import observe
+from grader.parts import build_root
 from grader.records import GradeResult, Module
+from grader.sandbox import probe
 from grader.skeleton import skeleton
 
 MODULE = catalog.find("0.5")
@@ -49,6 +54,26 @@ def test_wrong_programs_on_the_wall_clock(name: str, diagnosis: str) -> None:
     assert result.verdict == "fail"
     assert result.score < 100
     assert diagnosis in [one.id for one in result.diagnoses]
+
+
+SAMPLE = [
+    *("mistakes/returns_continue", "mistakes/results_never_freed", "mistakes/no_user_data"),
+    *("mistakes/nested_loop_in_gather", "mistakes/missing_semicolon", "mistakes/main_left_empty"),
+    *("variants/timeout_add_seconds", "variants/timerfd_watched", "skeleton/experiments"),
+]
+
+
+@pytest.mark.parametrize("name", SAMPLE)
+def test_the_sandbox_changes_no_verdict(name: str) -> None:
+    """The same checks, marks and root cause as with limits only."""
+    walls = probe(build_root() / "sandbox")
+    bare = replace(walls, name="limits", counts_alone=False)
+    work = submission.read(MODULE, MODULE.folder / f"{name}.c")
+    inside, outside = (judge(observe(work, box, fast=True, seed=1)) for box in (walls, bare))
+    assert [(one.id, one.points) for one in inside.checks] == [
+        (one.id, one.points) for one in outside.checks
+    ]
+    assert [one.id for one in inside.diagnoses] == [one.id for one in outside.diagnoses]
 
 
 def test_the_line_that_blocks_is_named() -> None:
