@@ -294,6 +294,10 @@ def test_children_in_other_ways(run: RunProgram) -> None:
     ]
 
 
+def test_children_whose_end_no_signal_tells(run: RunProgram) -> None:
+    assert _timed(_exact(run("child_unheard"))) == [(2.0, "status 2"), (5.0, "status 5")]
+
+
 def test_check_in_fork_mode(run: RunProgram) -> None:
     result = _exact(run("check_suite", limits=Limits(wall_s=60.0, virtual_s=10.0)))
     text = "\n".join(line.text for line in result.stdout)
