@@ -25,7 +25,7 @@ import termios
 import time
 import tty
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -44,6 +44,8 @@ PIPE_BYTES = 1 << 20
 POLL_S = 0.05  # how often memory and processor time of the tree are looked at
 TERMINAL_ROWS, TERMINAL_COLUMNS = 24, 80
 CLOCK_FILES = 512  # descriptors for the virtual clock, one per thread
+SWEEPS = 1000  # how often what a run left behind is looked for, until there is nothing
+PF_EXITING, PF_KTHREAD = 0x4, 0x200000  # flags in /proc/PID/stat: include/linux/sched.h
 RUN_MARK = "GRADER_RUN"  # the environment variable that marks the processes of one run
 
 
@@ -296,18 +298,29 @@ class Tree:
 
     def sweep(self) -> None:
         """Kills what fled into a session of its own: it still has the mark of this run."""
-        while marked := list(self._marked()):
-            for pid in marked:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+        for _ in range(SWEEPS):
+            if not [p for p in os.listdir("/proc") if p.isdigit() and self._is_left(int(p))]:
+                return
             time.sleep(0.001)
 
-    def _marked(self) -> Iterator[int]:
-        for entry in os.listdir("/proc"):
-            if entry.isdigit() and int(entry) != os.getpid():
-                with contextlib.suppress(OSError):
-                    if self._mark in Path(f"/proc/{entry}/environ").read_bytes():
-                        yield int(entry)
+    def _is_left(self, pid: int) -> bool:
+        """Whether `pid` is of this run, and so was killed, or is not known yet to be of it."""
+        try:
+            environment = Path(f"/proc/{pid}/environ").read_bytes()
+            if self._mark not in environment or pid == os.getpid():
+                return not environment and _is_starting_a_program(pid)
+            os.kill(pid, signal.SIGKILL)
+        except OSError:  # ended meanwhile, or somebody else's
+            return False
+        return True
+
+
+def _is_starting_a_program(pid: int) -> bool:
+    """Whether its empty environment was that of `exec`, which gives up the old one first."""
+    values = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+    has_memory = not int(values[6]) & (PF_EXITING | PF_KTHREAD) and values[0] not in "ZX"
+    env_start, env_end = int(values[47]), int(values[48])  # proc(5)
+    return has_memory and (env_end == 0 or env_start != env_end)
 
 
 # ---- One run ------------------------------------------------------------------------------

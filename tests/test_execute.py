@@ -139,6 +139,17 @@ def test_no_grandchild_survives(shell: Shell, tmp_path: Path) -> None:
     assert not _is_alive(pid)
 
 
+def test_nothing_hides_by_starting_programs(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "again").write_text("exec /bin/sh $0\n")
+    for _ in range(30):  # a sweep that takes `exec` for the end misses one in eight
+        run = shell(
+            "rm -f pid; (setsid sh -c 'echo $$ >pid; exec sh ./again' >/dev/null 2>&1 &); "
+            "until test -s pid; do :; done"
+        )
+        assert run.exit == Exit(status=0)
+        assert not _is_alive((tmp_path / "pid").read_text().strip())
+
+
 def _is_alive(pid: str) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
