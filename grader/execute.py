@@ -304,23 +304,25 @@ class Tree:
             time.sleep(0.001)
 
     def _is_left(self, pid: int) -> bool:
-        """Whether `pid` is of this run, and so was killed, or is not known yet to be of it."""
+        """Whether `pid` is of this run, and so was killed, or may still turn out to be."""
         try:
             environment = Path(f"/proc/{pid}/environ").read_bytes()
             if self._mark not in environment or pid == os.getpid():
-                return not environment and _is_starting_a_program(pid)
+                return not environment and _is_between_programs(pid)
             os.kill(pid, signal.SIGKILL)
         except OSError:  # ended meanwhile, or somebody else's
             return False
         return True
 
 
-def _is_starting_a_program(pid: int) -> bool:
-    """Whether its empty environment was that of `exec`, which gives up the old one first."""
+def _is_between_programs(pid: int) -> bool:
+    """Whether its environment is only empty while it is in `exec`, or dying."""
     values = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
-    has_memory = not int(values[6]) & (PF_EXITING | PF_KTHREAD) and values[0] not in "ZX"
-    env_start, env_end = int(values[47]), int(values[48])  # proc(5)
-    return has_memory and (env_end == 0 or env_start != env_end)
+    state, flags = values[0], int(values[6])
+    env_start, env_end = int(values[47]), int(values[48])
+    if state in "ZX" or flags & PF_KTHREAD:
+        return False
+    return flags & PF_EXITING != 0 or env_end == 0 or env_start != env_end
 
 
 # ---- One run ------------------------------------------------------------------------------
@@ -348,15 +350,21 @@ class Session:
     def drain(self) -> None:
         """Stamps all that was written up to now."""
         ready = {fd for fd, _ in self.written.poll(0)}
+        self._read([stream for stream in self.streams if stream.fd in ready])
+
+    def drain_all(self) -> None:
+        """Stamps also what no news of has come yet: a terminal passes things on a little later."""
+        self._read([stream for stream in self.streams if stream.open])
+
+    def _read(self, streams: Sequence[LineReader]) -> None:
         now_s = self.now_s()
-        for stream in self.streams:
-            if stream.fd not in ready:
-                continue
+        for stream in streams:
             stream.drain(now_s)
             if stream.flooded:
                 self.stop("output limit")
             if stream.flooded or not stream.open:
-                self.written.unregister(stream.fd)
+                with contextlib.suppress(FileNotFoundError):  # already
+                    self.written.unregister(stream.fd)
 
     def stop(self, reason: str) -> None:
         """Kills the tree; the first reason counts."""
@@ -395,7 +403,6 @@ class Session:
                 self._look(clock)
             if now_s >= end_s:
                 self.stop("wall limit")
-        self.drain()
 
     def _take_events(self, patience_s: float) -> None:
         for key, _ in self.selector.select(max(0.0, patience_s)):
@@ -406,11 +413,13 @@ class Session:
     def _look(self, clock: Clock | None) -> None:
         """Sees to what brings no event."""
         if clock:
+            self._take_events(0)  # what came while the grader itself was held up is not late
             self.drain()
             clock.tick()
         self.check_limits()
 
     def _on_end(self) -> None:
+        self.drain_all()
         self.ended_s = self.now_s()
         self.over = True
         self.forget_fd(self.tree.pidfd)
@@ -511,7 +520,7 @@ def _end(session: Session, stdin: _Stdin, box: Box) -> tuple[Exit, float]:
     cpu_s = max(reaped_cpu_s, session.seen_cpu_s)  # bubblewrap does not reap what it starts
     if not box.contains:
         session.tree.sweep()
-    session.drain()
+    session.drain_all()
     for stream in session.streams:
         stream.finish()
     stdin.close()
