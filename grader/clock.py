@@ -46,6 +46,7 @@ COMPUTING_S = 0.2  # of processor time, until other threads of the process may r
 ENDING_S = 1.0  # how long the end of a process may lag behind the end of its channels
 SETTLING_S = 0.02  # how long to wait for what a signal does to another process
 HELLO_S = 3.0  # how long a new process may take to report
+LOST = ("a process went on without", "a child process did not load", "it sleeps in")
 MOST_THREADS = 500  # at a time
 MOST_TRACED = 20_000  # waits, so that an endless program does not fill the memory
 
@@ -303,6 +304,16 @@ class Clock:
             else:
                 process.ending_since_s = time.monotonic()
 
+    def _on_end(self, process: Process) -> None:
+        """Its pidfd says so, a moment before the kernel tells its parent.
+
+        Whoever asks for its status has to wait until both are done (exit_notify and do_wait
+        in the kernel's exit.c take the same lock), even if it is not his to have.
+        """
+        with contextlib.suppress(ChildProcessError):
+            os.waitid(os.P_PIDFD, process.pidfd, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        self._bury(process)
+
     def _bury(self, process: Process) -> None:
         """The process has ended: its parent can wait for it now."""
         if process.ended:
@@ -390,7 +401,7 @@ class Clock:
         process.local_pid = request.pid
         with contextlib.suppress(OSError):  # It may be gone already.
             process.pidfd = os.pidfd_open(process.pid)
-            self._host.watch_fd(process.pidfd, lambda: self._bury(process))
+            self._host.watch_fd(process.pidfd, lambda: self._on_end(process))
 
     def _take_newcomer(self, thread: Thread, request: Request, fds: list[int]) -> None:
         """Takes the first of `fds` out, as the newcomer's channel."""

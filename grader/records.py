@@ -300,7 +300,7 @@ class Evidence:
     virtual: Run | None = None
     sanitized: Run | None = None
     tests: tuple[TestRun, ...] = ()
-    tests_run: Run | None = None  # the run of all tests together
+    tests_runs: tuple[Run, ...] = ()  # the runs that all tests were dealt out to
     host_late_s: float = 0.0  # the most by which this machine woke the grader too late
     seed: int = 0  # of the scenarios
     sandbox: str = "none"

@@ -308,7 +308,7 @@ def test_symptoms_follow_from_the_root_cause() -> None:
 def test_a_program_that_goes_around_the_clock_gets_nothing_for_its_waiting() -> None:
     """Noticed, said, and never a pass."""
     around = run(exactness="not measured", reason="the program defines its own clock_gettime")
-    result = judge(evidence(virtual=around, tests_run=around))
+    result = judge(evidence(virtual=around, tests_runs=(around,)))
     assert result.verdict == "fail"
     assert check(result, "responsive").status == "fail"
     assert check(result, "experiment").points == 0
@@ -325,7 +325,7 @@ def test_no_real_time_left_is_no_fail() -> None:
     """Contract tests that are stopped by the wall clock: the machine is overloaded."""
     stopped = run([], exit=Exit(stopped="wall limit"))
     tests = tuple(replace(test, status="missing") for test in passed_tests())
-    assert judge(evidence(tests=tests, tests_run=stopped)).verdict == "error"
+    assert judge(evidence(tests=tests, tests_runs=(stopped,))).verdict == "error"
 
 
 RAN_AGAIN = """\

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from unittest.mock import MagicMock
+
+import pytest
 from evidence import GATHER, lines, run, wait
+from grader import observe
 from grader.observe import load_scenarios, split_tests
 from grader.records import Scenario, TestRun
 
@@ -89,3 +94,18 @@ def test_every_test_of_a_check_has_a_scenario() -> None:
     """The parent knows the number and the names of all tests."""
     named = {name for check in GATHER.checks for name in check.tests}
     assert named == {scenario.test for scenario in load_scenarios(GATHER, 1)}
+
+
+@pytest.mark.parametrize(
+    ("reason", "runs"), [("a child process did not load the clock", 2), ("x", 1)]
+)
+def test_what_a_busy_machine_disturbed_is_run_again(
+    monkeypatch: pytest.MonkeyPatch, reason: str, runs: int
+) -> None:
+    """A process that seems lost to the clock may just have been late."""
+    seen = [run([]), run([], exactness="inexact", reason=reason)]
+    count = len(seen)
+    monkeypatch.setattr(observe, "run_on_virtual_clock", lambda *_, **__: seen.pop())
+    shop = MagicMock()
+    observe._run_virtual(shop, Path("/box/bin/program"))
+    assert count - len(seen) == runs

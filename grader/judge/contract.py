@@ -18,9 +18,9 @@ def passes(evidence: Evidence, test: TestRun) -> bool:
 
 def examine(evidence: Evidence, test: TestRun) -> Finding | None:
     """Why a test does not count, None if it does."""
-    around_the_clock = not_measured(evidence.tests_run)
-    if around_the_clock:
-        return around_the_clock[0]
+    for run in evidence.tests_runs:
+        if around_the_clock := not_measured(run):
+            return around_the_clock[0]
     found = _examine_end(evidence, test) or _examine_timeline(test)
     if found is None:
         return None

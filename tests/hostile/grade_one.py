@@ -22,7 +22,7 @@ real_observe = observe.observe
 
 def lines_of(evidence: Evidence) -> list[str]:
     """The compiler's messages and every line of every run."""
-    runs = (evidence.wall, evidence.virtual, evidence.sanitized, evidence.tests_run)
+    runs = (evidence.wall, evidence.virtual, evidence.sanitized, *evidence.tests_runs)
     seen = evidence.build.messages.splitlines()
     for run in runs:
         if run is not None:
