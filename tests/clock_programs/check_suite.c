@@ -36,7 +36,7 @@ END_TEST
 
 START_TEST (never_ends)
 {
-  g_timeout_add (1000, on_tick, NULL);
+  g_timeout_add (5000, on_tick, NULL);
   g_main_loop_run (g_main_loop_new (NULL, FALSE));
 }
 END_TEST
