@@ -32,8 +32,9 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from queue import SimpleQueue
 from statistics import median
-from typing import Any
+from typing import Any, TypeVar
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -58,6 +59,8 @@ GROUP_NAME = "glib-workbook-bench"
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 
 Say = Callable[[str], None]
+Joins = Sequence[Sequence[Path]]  # for each lane, the control groups to join
+Job = TypeVar("Job")
 
 
 # ---- How much -------------------------------------------------------------------------------
@@ -76,6 +79,7 @@ class Amount:
     clock: int  # runs on the virtual clock
     thousand: int
     boxes: int
+    lanes: int = 1  # grades at a time, where the machine is busy anyway
 
 
 QUICK = Amount(
@@ -85,15 +89,16 @@ USUAL = Amount(
     rounds=11, fast=6, whole=2, variant=2, plain=8, valgrind=3, clock=200, thousand=9, boxes=25
 )
 FULL = Amount(
-    rounds=51,
+    rounds=21,
     fast=1000,
     whole=100,
     variant=100,
-    plain=200,
-    valgrind=100,
+    plain=60,
+    valgrind=20,
     clock=10_000,
-    thousand=51,
-    boxes=101,
+    thousand=21,
+    boxes=51,
+    lanes=12,
 )
 
 
@@ -242,8 +247,10 @@ class NoQuota(Exception):
 
 
 @contextlib.contextmanager
-def cpu_quota(percent: int) -> Iterator[list[Path]]:
+def cpu_quota(percent: int, number: int) -> Iterator[list[Path]]:
     """A control group that may use `percent` of one core; yields the files to join it by.
+
+    `number` tells it from others that are held at the same time.
 
     Raises NoQuota where none can be made: that needs root, or a group that was delegated.
     """
@@ -251,7 +258,7 @@ def cpu_quota(percent: int) -> Iterator[list[Path]]:
     reasons = []
     for parent, version in cgroup_parents(CGROUPS, membership):
         remove_stale(parent)
-        group = parent / f"{GROUP_NAME}-{os.getpid()}"
+        group = parent / f"{GROUP_NAME}-{os.getpid()}-{number}"
         try:
             join = make_group(group, version, percent)
         except OSError as error:
@@ -306,7 +313,8 @@ def make_group(group: Path, version: int, percent: int) -> Path:
 def remove_stale(parent: Path) -> None:
     """Removes the groups of benchmarks that were killed."""
     for group in parent.glob(f"{GROUP_NAME}-*"):
-        if not Path("/proc", group.name.removeprefix(f"{GROUP_NAME}-")).exists():
+        pid = group.name.removeprefix(f"{GROUP_NAME}-").partition("-")[0]
+        if not Path("/proc", pid).exists():
             remove_group(group)
 
 
@@ -391,19 +399,26 @@ class Condition:
     quick: bool = False  # worth a look in a quick run
 
     @contextlib.contextmanager
-    def holds(self) -> Iterator[Sequence[Path]]:
-        """Makes it so; yields what to join.  Raises NoQuota."""
+    def holds(self, lanes: int) -> Iterator[list[Sequence[Path]]]:
+        """Makes it so; yields what to join in each lane.  Raises NoQuota."""
+        if not self.quota and not self.busy:
+            lanes = 1
         with contextlib.ExitStack() as stack:
-            join = stack.enter_context(cpu_quota(self.quota)) if self.quota else []
-            stack.enter_context(busy_loops(self.busy, join))
-            yield join
+            if not self.quota:
+                stack.enter_context(busy_loops(self.busy))
+                yield [[] for _ in range(lanes)]
+                return
+            joins = [stack.enter_context(cpu_quota(self.quota, lane)) for lane in range(lanes)]
+            for join in joins:
+                stack.enter_context(busy_loops(self.busy, join))
+            yield [*joins]
 
 
 CONDITIONS = (
     Condition("idle", quick=True),
     Condition(f"{BUSY_LOOPS} busy loops", busy=BUSY_LOOPS, quick=True),
-    Condition("CPU quota 20 %", quota=20),
     Condition("CPU quota 10 %", quota=10, quick=True),
+    Condition("CPU quota 20 %", quota=20),
     Condition("CPU quota 20 %, shared with a busy loop", busy=1, quota=20, share=10),
 )
 
@@ -420,9 +435,9 @@ def measure_flakes(measured: Measured, amount: Amount, folder: Path, say: Say) -
         flakes = Flakes(condition.name)
         measured.flakes.append(flakes)
         try:
-            with condition.holds() as join:
-                _grades(flakes, less_often(amount, condition.share), join, say)
-                _plain(flakes, less_often(amount, condition.share), programs, join, say)
+            with condition.holds(amount.lanes) as joins:
+                _grades(flakes, less_often(amount, condition.share), joins, say)
+                _plain(flakes, less_often(amount, condition.share), programs, joins, say)
         except NoQuota as error:
             flakes.unavailable = f"no control group can be had here ({error})"
         yield
@@ -434,22 +449,48 @@ def less_often(amount: Amount, times: int) -> Amount:
     return replace(amount, **less)
 
 
-def _grades(flakes: Flakes, amount: Amount, join: Sequence[Path], say: Say) -> None:
+def in_lanes(
+    work: Callable[[Job, Sequence[Path]], None], jobs: Sequence[Job], joins: Joins
+) -> None:
+    """Does all jobs, one at a time in each lane."""
+    free: SimpleQueue[Sequence[Path]] = SimpleQueue()
+    for join in joins:
+        free.put(join)
+
+    def do(job: Job) -> None:
+        join = free.get()
+        try:
+            work(job, join)
+        finally:
+            free.put(join)
+
+    with ThreadPoolExecutor(len(joins)) as pool:
+        list(pool.map(do, jobs))
+
+
+def _grades(flakes: Flakes, amount: Amount, joins: Joins, say: Say) -> None:
     """Grades of right programs, kinds by turns."""
     kinds = (
         (flakes.fast, amount.fast, ("--solution", "--fast")),
         (flakes.whole, amount.whole, ("--solution",)),
         (flakes.variant, amount.variant, ("--file", VARIANT, "--trust", "--fast")),
     )
+    jobs: list[tuple[list[Verdict], tuple[str, ...]]] = []
     for number in range(max(wanted for _, wanted, _ in kinds)):
-        say(f"{flakes.condition}: grade {number + 1} of {amount.fast}")
         for done, wanted, words in kinds:  # the rarer ones spread evenly
-            if len(done) * amount.fast < wanted * (number + 1) and len(done) < wanted:
-                done.append(grade(*words, "--json", "-", join=join))
+            if number * wanted // amount.fast < (number + 1) * wanted // amount.fast:
+                jobs.append((done, words))
+
+    def work(job: tuple[list[Verdict], tuple[str, ...]], join: Sequence[Path]) -> None:
+        done, words = job
+        done.append(grade(*words, "--json", "-", join=join))
+        say(f"{flakes.condition}: grade {len(flakes.fast)} of {amount.fast}")
+
+    in_lanes(work, jobs, joins)
 
 
 def _plain(
-    flakes: Flakes, amount: Amount, programs: dict[str, Path], join: Sequence[Path], say: Say
+    flakes: Flakes, amount: Amount, programs: dict[str, Path], joins: Joins, say: Say
 ) -> None:
     """What a check of the elapsed time would go by: plain runs on the wall clock.
 
@@ -462,17 +503,19 @@ def _plain(
 
     def run(name: str) -> None:
         time.sleep(random.random())
-        flakes.plain_s[name].append(timed_s([str(programs[name])], join=join))
+        flakes.plain_s[name].append(timed_s([str(programs[name])], join=joins[0]))
 
     say(f"{flakes.condition}: {len(light)} plain runs, {AT_ONCE} at a time")
     with ThreadPoolExecutor(AT_ONCE) as pool:
         list(pool.map(run, light))
     if not shutil.which("valgrind"):
         return
-    for number in range(amount.valgrind):
-        say(f"{flakes.condition}: plain run under valgrind {number + 1} of {amount.valgrind}")
-        argv = ["valgrind", "-q", str(programs["reference"])]
+
+    def run_slowly(argv: Sequence[str], join: Sequence[Path]) -> None:
         flakes.plain_s["valgrind"].append(timed_s(argv, join=join))
+
+    say(f"{flakes.condition}: {amount.valgrind} plain runs under valgrind")
+    in_lanes(run_slowly, [["valgrind", "-q", str(programs["reference"])]] * amount.valgrind, joins)
 
 
 def changed(verdicts: Sequence[Verdict]) -> int:
