@@ -275,7 +275,8 @@ def verify(arguments: argparse.Namespace) -> int:
     from grader import verify as proof
 
     ids = [arguments.module] if arguments.module else catalog.module_ids()
-    return proof.verify([catalog.find(id_) for id_ in ids], arguments.only or "")
+    modules = [catalog.find(id_) for id_ in ids]
+    return proof.verify(modules, arguments.only or "", quick=arguments.quick)
 
 
 # ---- what the commands share ----------------------------------------------------------

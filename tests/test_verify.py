@@ -134,3 +134,12 @@ def test_what_was_right_the_second_time_is_told(monkeypatch: pytest.MonkeyPatch)
     rows, unsteady = verify.grade_again([row])
     assert rows[0].problem == ""
     assert unsteady == ["0.5: right: should pass, but got crash"]
+
+
+def test_a_sample_has_the_reference_the_skeleton_and_a_part_of_the_rest() -> None:
+    """A quick look still sees whether the module holds together."""
+    every, _ = verify.cases(GATHER)
+    some = verify.sample(every)
+    assert [case.kind for case in some[:2]] == ["reference", "skeleton"]
+    assert set(some) < set(every)
+    assert {"mistake", "variant"} <= {case.kind for case in some}
