@@ -92,10 +92,10 @@ FULL = Amount(
     rounds=21,
     fast=1000,
     whole=100,
-    variant=100,
-    plain=60,
-    valgrind=20,
-    clock=10_000,
+    variant=20,
+    plain=40,
+    valgrind=10,
+    clock=2000,
     thousand=21,
     boxes=51,
     lanes=12,
@@ -418,7 +418,7 @@ CONDITIONS = (
     Condition("idle", quick=True),
     Condition(f"{BUSY_LOOPS} busy loops", busy=BUSY_LOOPS, quick=True),
     Condition("CPU quota 10 %", quota=10, quick=True),
-    Condition("CPU quota 20 %", quota=20),
+    Condition("CPU quota 20 %", quota=20, share=10),
     Condition("CPU quota 20 %, shared with a busy loop", busy=1, quota=20, share=10),
 )
 
