@@ -923,7 +923,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="The workbook's benchmark.")
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--quick", action="store_true", help="about a minute: does it work at all")
-    size.add_argument("--full", action="store_true", help="1 000 grades a condition: many hours")
+    size.add_argument("--full", action="store_true", help="1 000 grades a condition: two hours")
     parser.add_argument("--docs", action="store_true", help="quote the run in docs/benchmark.md")
     return parser.parse_args()
 
