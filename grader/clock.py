@@ -46,6 +46,7 @@ COMPUTING_S = 0.2  # of processor time, until other threads of the process may r
 ENDING_S = 1.0  # how long the end of a process may lag behind the end of its channels
 SETTLING_S = 0.02  # how long to wait for what a signal does to another process
 HELLO_S = 3.0  # how long a new process may take to report
+# How the reasons begin for which somebody was lost who may just have been late.
 LOST = ("a process went on without", "a child process did not load", "it sleeps in")
 MOST_THREADS = 500  # at a time
 MOST_TRACED = 20_000  # waits, so that an endless program does not fill the memory

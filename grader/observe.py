@@ -44,7 +44,7 @@ from grader.sandbox import Sandbox
 
 CLOCKS_AGREE_S = 0.5  # a difference that no calm machine makes
 TICK_S = 0.02
-HANDS = 2  # runs that the contract tests are dealt out to; two processors are common
+SHARDS = 2  # runs that share the contract tests; two processors are common
 # Long enough to see that milliseconds were taken for seconds.
 VIRTUAL = Limits(virtual_s=4000.0, wall_s=60.0)
 # The real time is for programs that count down in short ticks, on a busy machine; the
@@ -205,7 +205,8 @@ def _on_virtual_clock(
         )
 
     seen = run()
-    return run() if seen.reason.startswith(LOST) and on_line is None else seen
+    again = seen.reason.startswith(LOST) and "limit" not in seen.exit.stopped and on_line is None
+    return run() if again else seen
 
 
 def _observe_sanitized(shop: Workshop, seed: int, pool: Executor) -> Evidence:
@@ -246,16 +247,16 @@ def load_scenarios(module: Module, seed: int) -> tuple[Scenario, ...]:
 def _run_tests(
     shop: Workshop, contract: Path, seed: int, pool: Executor
 ) -> tuple[tuple[Run, ...], tuple[TestRun, ...]]:
-    """Deals the tests out to several runs, side by side: most of one is waiting for its turn."""
+    """Runs the tests in shards, side by side."""
     scenarios = load_scenarios(shop.submission.module, seed)
-    hands = [scenarios[first::HANDS] for first in range(HANDS)]
-    others = [pool.submit(_run_hand, shop, contract, hand) for hand in hands[1:]]
-    played = [_run_hand(shop, contract, hands[0]), *(other.result() for other in others)]
-    by_name = {test.name: test for _, tests in played for test in tests}
-    return tuple(run for run, _ in played), tuple(by_name[one.test] for one in scenarios)
+    shards = [scenarios[first::SHARDS] for first in range(SHARDS)]
+    others = [pool.submit(_run_shard, shop, contract, shard) for shard in shards[1:]]
+    done = [_run_shard(shop, contract, shards[0]), *(other.result() for other in others)]
+    by_name = {test.name: test for _, tests in done for test in tests}
+    return tuple(run for run, _ in done), tuple(by_name[one.test] for one in scenarios)
 
 
-def _run_hand(
+def _run_shard(
     shop: Workshop, contract: Path, scenarios: tuple[Scenario, ...]
 ) -> tuple[Run, tuple[TestRun, ...]]:
     nonce = os.urandom(16).hex()
@@ -268,7 +269,7 @@ def _run_hand(
 
 
 def split_tests(run: Run, scenarios: tuple[Scenario, ...], nonce: str) -> tuple[TestRun, ...]:
-    """Cuts the run of all tests into one record a test, with times from the test's beginning.
+    """Cuts the run of a shard into one record a test, with times from the test's beginning.
 
     harness.c lets time pass between its own reports and the test, so that what belongs to
     whom can be told by time alone; each test begins on a whole second.  A test that dies

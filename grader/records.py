@@ -300,7 +300,7 @@ class Evidence:
     virtual: Run | None = None
     sanitized: Run | None = None
     tests: tuple[TestRun, ...] = ()
-    tests_runs: tuple[Run, ...] = ()  # the runs that all tests were dealt out to
+    tests_runs: tuple[Run, ...] = ()  # one for each shard of the tests
     host_late_s: float = 0.0  # the most by which this machine woke the grader too late
     seed: int = 0  # of the scenarios
     sandbox: str = "none"
