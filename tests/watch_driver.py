@@ -7,6 +7,7 @@ FOLDER/log gets one line for each grade: "fast" or "whole", and the contents gra
 
 from __future__ import annotations
 
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -56,4 +57,6 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    # Tests that are started in the background inherit that it is ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     main(Path(sys.argv[1]))
