@@ -244,5 +244,5 @@ def verify(modules: Sequence[Module], only: str, *, quick: bool) -> int:
     problems += [
         f"{row.case.module_id}: {row.case.name}: {row.problem}" for row in rows if row.problem
     ]
-    matrix.show_summary(rows, unsteady, problems)
+    matrix.show_summary(rows, unsteady, problems, whole=not only and not quick)
     return 1 if problems else 0

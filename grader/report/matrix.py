@@ -51,12 +51,18 @@ def _line(row: Row) -> str:
     return f"{row.case.name[:33]:33} {' '.join(marks)} {row.score:4d}  {row.first}{wrong}"
 
 
-def show_summary(rows: Sequence[Row], unsteady: Sequence[str], problems: Sequence[str]) -> None:
-    """Prints how many programs there are of each kind, what was unsteady, and every problem."""
+def show_summary(
+    rows: Sequence[Row], unsteady: Sequence[str], problems: Sequence[str], *, whole: bool
+) -> None:
+    """Prints how many programs there are of each kind, what was unsteady, and every problem.
+
+    `whole`: all of them were graded, not a part.
+    """
     count = {kind: sum(row.case.kind == kind for row in rows) for kind in ("mistake", "variant")}
     print(f"\n{len(rows)} programs: {count['mistake']} mistakes, {count['variant']} variants")
     for words in unsteady:
         print(f"  unsteady, right when graded again alone: {words}")
     for problem in problems:
         print(f"  {problem}")
-    print("The course is sound." if not problems else f"{len(problems)} problems.")
+    sound = "The course is sound." if whole else "What was graded is sound, but that was not all."
+    print(f"{len(problems)} problems." if problems else sound)
