@@ -1,5 +1,7 @@
-/* Twice fifty threads, each with a sleep of its own length. */
+/* Fifty threads, each with a sleep of its own length, as often as the first argument
+ * says. */
 #include <glib.h>
+#include <stdlib.h>
 
 static gpointer
 run (gpointer data)
@@ -9,9 +11,11 @@ run (gpointer data)
 }
 
 int
-main (void)
+main (int argc, char **argv)
 {
-  for (int round = 0; round < 2; round++) {
+  int n_rounds = argc > 1 ? atoi (argv[1]) : 2;
+
+  for (int round = 0; round < n_rounds; round++) {
     GThread *threads[50];
 
     for (guint i = 0; i < 50; i++)
