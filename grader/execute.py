@@ -316,7 +316,10 @@ class Tree:
 
 
 def _is_between_programs(pid: int) -> bool:
-    """Whether its environment is only empty while it is in `exec`, or dying."""
+    """Whether its environment is only empty while it is in `exec`, or dying.
+
+    The fields of its stat file are in proc(5): 3 state, 9 flags, 50 env_start, 51 env_end.
+    """
     values = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
     state, flags = values[0], int(values[6])
     env_start, env_end = int(values[47]), int(values[48])

@@ -132,9 +132,9 @@ def test_only_groups_of_benchmarks_that_are_gone_are_stale(tmp_path: Path) -> No
     gone = subprocess.Popen(["true"])
     gone.wait()
     for pid in (gone.pid, os.getpid()):
-        (tmp_path / f"{bench.GROUP_NAME}-{pid}").mkdir()
+        (tmp_path / f"{bench.GROUP_NAME}-{pid}-0").mkdir()
     bench.remove_stale(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == [f"{bench.GROUP_NAME}-{os.getpid()}"]
+    assert [path.name for path in tmp_path.iterdir()] == [f"{bench.GROUP_NAME}-{os.getpid()}-0"]
 
 
 def test_a_program_joins_its_groups_before_it_starts(tmp_path: Path) -> None:

@@ -5,11 +5,13 @@ The programs are shell commands.  No test asserts how long anything takes.
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -19,6 +21,7 @@ from grader.execute import (
     Limits,
     LineReader,
     NoBox,
+    Session,
     Spawn,
     run_on_wall_clock,
 )
@@ -64,6 +67,24 @@ def test_lines_are_stamped_in_order(shell: Shell) -> None:
     assert _texts(run.stdout) == ["one", "two", "three"]
     assert times == sorted(times)
     assert 0 < times[0] and times[-1] <= run.elapsed_s
+
+
+def test_what_was_written_last_is_stamped_before_the_end() -> None:
+    ours, theirs = os.pipe()
+    pidfd = os.pidfd_open(os.getpid())
+    clock = itertools.count()
+    reader = LineReader("stdout", ours, 1 << 20, None)
+    tree = MagicMock(pidfd=pidfd)
+    session = Session(tree, Limits(), (reader,), lambda: float(next(clock)))
+    session.watch_fd(pidfd, session._on_end)
+    os.write(theirs, b"last\n")
+    session._on_end()
+    assert [line.text for line in reader.lines] == ["last"]
+    assert reader.lines[0].time_s < session.ended_s
+    session.written.close()
+    session.selector.close()
+    for fd in (ours, theirs, pidfd):
+        os.close(fd)
 
 
 def test_lines_are_reported_as_they_come(tmp_path: Path) -> None:

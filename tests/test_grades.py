@@ -76,6 +76,15 @@ def test_the_sandbox_changes_no_verdict(name: str) -> None:
     assert [one.id for one in inside.diagnoses] == [one.id for one in outside.diagnoses]
 
 
+def test_each_contract_test_runs_in_one_shard() -> None:
+    """Together the shards run what the module has, and nothing twice."""
+    evidence = grade(MODULE.solution, fast=True).evidence
+    reported = [line.text.split() for run in evidence.tests_runs for line in run.report]
+    begun = [words[1] for words in reported if words[0] == "begin"]
+    assert len(evidence.tests_runs) > 1
+    assert sorted(begun) == sorted(test.name for test in evidence.tests)
+
+
 def test_the_line_that_blocks_is_named() -> None:
     """From the trace of the virtual clock, through the compiler's line table."""
     path = MISTAKES / "short_pause_in_callback.c"

@@ -9,7 +9,7 @@ import pytest
 from evidence import GATHER, lines, run, wait
 from grader import observe
 from grader.observe import load_scenarios, split_tests
-from grader.records import Scenario, TestRun
+from grader.records import Exit, Scenario, TestRun
 
 NONCE = "c0ffee"
 SCENARIOS = (Scenario("one"), Scenario("two"))
@@ -97,13 +97,19 @@ def test_every_test_of_a_check_has_a_scenario() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reason", "runs"), [("a child process did not load the clock", 2), ("x", 1)]
+    ("reason", "stopped", "runs"),
+    [
+        ("a child process did not load the clock", "", 2),
+        ("a child process did not load the clock", "wall limit", 1),
+        ("it waits for input from outside", "", 1),
+    ],
 )
 def test_what_a_busy_machine_disturbed_is_run_again(
-    monkeypatch: pytest.MonkeyPatch, reason: str, runs: int
+    monkeypatch: pytest.MonkeyPatch, reason: str, stopped: str, runs: int
 ) -> None:
     """A process that seems lost to the clock may just have been late."""
-    seen = [run([]), run([], exactness="inexact", reason=reason)]
+    ended = Exit(stopped=stopped) if stopped else Exit(status=0)
+    seen = [run([]), run([], exactness="inexact", reason=reason, exit=ended)]
     count = len(seen)
     monkeypatch.setattr(observe, "run_on_virtual_clock", lambda *_, **__: seen.pop())
     shop = MagicMock()
