@@ -133,7 +133,7 @@ skeletons:
 editor:
 	@$(GRADER) editor
 
-##   make bench                  time and flake rate; QUICK=1 a minute, FULL=1 hours
+##   make bench                  time and flake rate; QUICK=1 a minute, FULL=1 an hour
 .PHONY: bench
 bench:
 	@$(PYTHON) tools/bench.py $(if $(QUICK),--quick) $(if $(FULL),--full)

@@ -251,7 +251,6 @@ def cpu_quota(percent: int, number: int) -> Iterator[list[Path]]:
     """A control group that may use `percent` of one core; yields the files to join it by.
 
     `number` tells it from others that are held at the same time.
-
     Raises NoQuota where none can be made: that needs root, or a group that was delegated.
     """
     membership = Path("/proc/self/cgroup").read_text()
@@ -923,7 +922,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="The workbook's benchmark.")
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--quick", action="store_true", help="about a minute: does it work at all")
-    size.add_argument("--full", action="store_true", help="1 000 grades a condition: two hours")
+    size.add_argument("--full", action="store_true", help="1 000 grades a condition: an hour")
     parser.add_argument("--docs", action="store_true", help="quote the run in docs/benchmark.md")
     return parser.parse_args()
 
