@@ -436,6 +436,7 @@ class _Descriptors:
         self.stderr, self.their_stderr = _large_pipe()
         self.report, self.their_report = os.pipe()
         self.their_stdin, self.stdin = os.pipe()
+        self.unread = os.dup(self.their_stdin)
         self.their_channel = -1
 
     def add_channel(self) -> socket.socket:
@@ -460,7 +461,7 @@ class _Descriptors:
             os.close(fd)
 
     def close_ours(self) -> None:
-        for fd in (self.stdin, self.stdout, self.stderr, self.report):
+        for fd in (self.stdin, self.unread, self.stdout, self.stderr, self.report):
             os.close(fd)
 
 
@@ -483,10 +484,13 @@ def _terminal() -> tuple[int, int]:
 class _Stdin:
     """Gives the program its input piece by piece, then the end of file."""
 
-    def __init__(self, fd: int, data: bytes, selector: selectors.BaseSelector) -> None:
-        os.set_blocking(fd, False)
-        self._fd, self._data, self._selector = fd, memoryview(data), selector
-        selector.register(fd, selectors.EVENT_WRITE, self.feed)
+    def __init__(self, files: _Descriptors, data: bytes, selector: selectors.BaseSelector) -> None:
+        os.set_blocking(files.stdin, False)
+        self._fd, self._data, self._selector = files.stdin, memoryview(data), selector
+        self._unread = files.unread
+        self._is_empty = not data
+        self.was_read = False  # all of it; known when it is closed
+        selector.register(self._fd, selectors.EVENT_WRITE, self.feed)
 
     def feed(self) -> None:
         try:
@@ -495,13 +499,19 @@ class _Stdin:
             written = len(self._data)
         self._data = self._data[written:]
         if not self._data:
-            self.close()
+            self._give_no_more()
 
-    def close(self) -> None:
+    def _give_no_more(self) -> None:
         if self._fd >= 0:
             self._selector.unregister(self._fd)
             os.close(self._fd)
             self._fd = -1
+
+    def close(self) -> None:
+        self._give_no_more()
+        left = fcntl.ioctl(self._unread, termios.FIONREAD, bytes(4))
+        self.was_read = not self._is_empty and not any(left)
+        os.close(self._unread)
 
 
 def _exit(status: int, cpu_s: float, session: Session, box: Box) -> Exit:
@@ -567,12 +577,12 @@ def run_on_wall_clock(
     tree = _start(command, limits, box, files, command.env)
     streams = files.readers(limits.output_bytes, on_line)
     session = Session(tree, limits, streams, lambda: time.monotonic() - start_s)
-    stdin = _Stdin(files.stdin, command.stdin, session.selector)
+    stdin = _Stdin(files, command.stdin, session.selector)
     try:
         session.watch()
     finally:
         ended, cpu_s = _end(session, stdin, box)
-    return _wall_run(session, ended, cpu_s)
+    return _wall_run(session, stdin, ended, cpu_s)
 
 
 def run_on_virtual_clock(
@@ -602,13 +612,13 @@ def run_on_virtual_clock(
     streams = files.readers(limits.output_bytes, on_line)
     session = Session(tree, limits, streams, lambda: clock.now_s)
     clock = Clock(channel, int(limits.virtual_s * NS_PER_S), session)
-    stdin = _Stdin(files.stdin, command.stdin, session.selector)
+    stdin = _Stdin(files, command.stdin, session.selector)
     try:
         session.watch(clock)
     finally:
         clock.close()
         ended, cpu_s = _end(session, stdin, box)
-    run = _wall_run(session, ended, cpu_s)
+    run = _wall_run(session, stdin, ended, cpu_s)
     places = _places(clock, binary, source_name, first_process)
     return _virtual_run(run, clock, places, evasion)
 
@@ -688,7 +698,7 @@ class _Binary:
         return found
 
 
-def _wall_run(session: Session, ended: Exit, cpu_s: float) -> Run:
+def _wall_run(session: Session, stdin: _Stdin, ended: Exit, cpu_s: float) -> Run:
     stdout, stderr, report = (stream.lines for stream in session.streams)
     return Run(
         clock="wall",
@@ -701,4 +711,5 @@ def _wall_run(session: Session, ended: Exit, cpu_s: float) -> Run:
         elapsed_s=session.ended_s,
         cpu_s=cpu_s,
         cut_bytes=sum(stream.cut_bytes for stream in session.streams),
+        read_stdin=stdin.was_read,
     )

@@ -57,6 +57,7 @@ TESTS = Limits(
     open_files=2048,
     output_bytes=4 << 20,
 )
+ENTER = b"\n"  # what a program gets that waits for its user; none should
 ENVIRONMENT: Mapping[str, str] = {
     "PATH": "/usr/bin:/bin",
     "LANG": "C.UTF-8",
@@ -134,7 +135,7 @@ def wall_limits(module: Module) -> Limits:
 
 
 def _run_wall(shop: Workshop, program: Path) -> tuple[Run, float]:
-    command = Command((str(program),), shop.bin, ENVIRONMENT)
+    command = Command((str(program),), shop.bin, ENVIRONMENT, ENTER)
     box = shop.space.box(read=("bin",))
     with _host_lateness() as late_s:
         limits = wall_limits(shop.submission.module)
@@ -170,7 +171,7 @@ def _host_lateness() -> Iterator[Callable[[], float]]:
 def _run_virtual(shop: Workshop, program: Path | None) -> Run | None:
     if program is None:
         return None
-    return _on_virtual_clock(shop, program, VIRTUAL)
+    return _on_virtual_clock(shop, program, VIRTUAL, stdin=ENTER)
 
 
 def _on_virtual_clock(
@@ -329,7 +330,7 @@ def _test_run(
             if start_s <= started.time_s < end_s
         ),
         _stretches_between(run.spins, start_s, end_s),
-        _stop_between(run, start_s, end_s),
+        *_stop_between(run, start_s, end_s),
         died=verdict == "died",
     )
 
@@ -357,5 +358,6 @@ def _lines_between(
     )
 
 
-def _stop_between(run: Run, start_s: float, end_s: float) -> str:
-    return next((stop.reason for stop in run.stops if start_s <= stop.time_s <= end_s), "")
+def _stop_between(run: Run, start_s: float, end_s: float) -> tuple[str, float]:
+    within = (stop for stop in run.stops if start_s <= stop.time_s <= end_s)
+    return next(((stop.reason, stop.time_s - start_s) for stop in within), ("", 0.0))

@@ -257,6 +257,7 @@ class Run:
     elapsed_s: float
     cpu_s: float
     cut_bytes: int = 0  # output thrown away beyond the limit
+    read_stdin: bool = False  # it took what it was given there
     waits: tuple[Wait, ...] = ()
     started: tuple[Started, ...] = ()
     spins: tuple[Spin, ...] = ()
@@ -283,6 +284,7 @@ class TestRun:
     started: tuple[Started, ...]
     spins: tuple[Spin, ...]
     stopped: str = ""  # as Exit.stopped
+    stopped_s: float = 0.0  # when that was
     died: bool = False  # before its end; message and diagnosis are what it said until then
 
     @property

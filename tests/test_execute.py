@@ -99,6 +99,13 @@ def test_lines_are_reported_as_they_come(tmp_path: Path) -> None:
     assert sorted(seen) == [("stderr", "b"), ("stdout", "a")]
 
 
+def test_it_is_known_who_takes_what_is_on_stdin(shell: Shell) -> None:
+    """Nobody is asked: what is left in the pipe tells."""
+    assert shell("read line", stdin=b"\n").read_stdin
+    assert not shell("exec true", stdin=b"\n").read_stdin
+    assert not shell("exec true").read_stdin
+
+
 def test_stdin_is_given_then_ends(shell: Shell) -> None:
     data = b"".join(b"line %d\n" % i for i in range(20_000))
     run = shell("wc -l; cat", stdin=data)

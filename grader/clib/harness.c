@@ -12,6 +12,7 @@
  * A test counts when its end arrived with the nonce of this run and its result is a pass:
  * code that leaves the process early, however it does so, does not reach its end.
  */
+#define _GNU_SOURCE /* memfd_create */
 #include "harness.h"
 
 #include <errno.h>
@@ -20,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -215,6 +217,38 @@ contract_run_for (double seconds)
   const gboolean never = FALSE;
 
   contract_run_until (&never, seconds);
+}
+
+static struct {
+  int memory;
+  int stdout_fd;
+} capture;
+
+void
+contract_capture_start (void)
+{
+  fflush (stdout);
+  capture.memory = memfd_create ("stdout", MFD_CLOEXEC);
+  capture.stdout_fd = dup (STDOUT_FILENO);
+  if (capture.memory < 0 || dup2 (capture.memory, STDOUT_FILENO) < 0)
+    die ("stdout cannot be captured");
+}
+
+char *
+contract_capture_stop (void)
+{
+  fflush (stdout);
+  gsize length = (gsize) lseek (capture.memory, 0, SEEK_END);
+  char *text = g_malloc0 (length + 1);
+
+  if (pread (capture.memory, text, length, 0) < 0)
+    die ("what was captured cannot be read");
+  dup2 (capture.stdout_fd, STDOUT_FILENO);
+  close (capture.stdout_fd);
+  close (capture.memory);
+  fputs (text, stdout);
+  fflush (stdout);
+  return text;
 }
 
 enum { HEARTBEAT_MS = 100 };

@@ -58,6 +58,13 @@ gboolean contract_run_until (const gboolean *done, double limit_s);
 /* Run the default main context for @seconds, whatever happens in it. */
 void contract_run_for (double seconds);
 
+/* Keep what is written to stdout from now on, by whatever means. */
+void contract_capture_start (void);
+
+/* Let stdout go on as before, with what was kept first.  Returns that; free with g_free.
+ */
+char *contract_capture_stop (void);
+
 /* The longest time in seconds by which a 0.1 s tick on the default main context came late
  * since contract_heartbeat_start(): 0 when the loop always was free. */
 void contract_heartbeat_start (void);

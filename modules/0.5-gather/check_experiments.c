@@ -17,9 +17,12 @@
 /* Timers have whole milliseconds; nothing else takes time on the virtual clock. */
 static const double EXACT_S = 0.0015;
 
+/* A program may look only so often whether everything has finished. */
+static const double PROMPT_S = 0.11;
+
 /* A timer that fires again does so after its interval; longer than this we do not wait.
  */
-enum { AFTERWARDS_S = 60 };
+enum { AFTERWARDS_S = 60, PATIENCE_S = 5 };
 
 /* ---- The experiments of the running test ---- */
 
@@ -89,13 +92,13 @@ note_report (Watch *watch)
   return watch->done;
 }
 
-/* A wrong name that is another experiment's was overwritten, one that breaks off was too
- * long for its copy; any other is no name at all. */
+/* A wrong name that breaks off was too long for its copy, one that is another
+ * experiment's was overwritten; any other is no name at all. */
 static const char *
 diagnose_name (const char *name, const char *expected)
 {
   if (name != NULL && *name != '\0' && g_str_has_prefix (expected, name))
-    return "shared-state";
+    return "output-differs";
   for (const char *const *line = contract_given (); name != NULL && *line != NULL; line++)
     if (g_str_has_suffix (*line, name))
       return "shared-state";
@@ -125,17 +128,26 @@ is_expected_result (const Watch *watch, gsize i, const Experiment *result)
          result->seconds == watch->expected[i].seconds;
 }
 
-/* The id for results that are all there, but not where they belong, is
- * completion-order; anything else was overwritten or lost. */
+static gboolean
+is_there (const Watch *watch, gsize i, const Experiment *results)
+{
+  for (gsize k = 0; k < watch->n_expected; k++)
+    if (is_expected_result (watch, i, &results[k]))
+      return TRUE;
+  return FALSE;
+}
+
+/* The id for results that are all there, but not where they belong, is completion-order.
+ * One that has the right name is only wrong; any other was overwritten or lost, unless
+ * there is nobody to do that. */
 static const char *
 diagnose_results (const Watch *watch, const Experiment *results)
 {
   for (gsize i = 0; i < watch->n_expected; i++) {
-    gsize found = 0;
-    while (found < watch->n_expected && !is_expected_result (watch, i, &results[found]))
-      found++;
-    if (found == watch->n_expected)
-      return "shared-state";
+    if (is_there (watch, i, results))
+      continue;
+    gboolean named = g_strcmp0 (results[i].name, watch->expected[i].name) == 0;
+    return named || watch->n_expected == 1 ? "output-differs" : "shared-state";
   }
   return "completion-order";
 }
@@ -147,7 +159,7 @@ on_gather_done (const Experiment *results, gsize n_results, gpointer user_data)
 
   if (!note_report (watch))
     return;
-  contract_require (n_results == watch->n_expected, "shared-state",
+  contract_require (n_results == watch->n_expected, "output-differs",
                     "done was given %zu results, expected %zu", n_results,
                     watch->n_expected);
   for (gsize i = 0; i < n_results; i++)
@@ -199,12 +211,16 @@ require_report (const Watch *watch)
 {
   double due_s = watch->started_s + watch->last_s;
 
-  contract_run_until (&watch->done, due_s + 1 - contract_now_s ());
+  contract_run_until (&watch->done, due_s + PATIENCE_S - contract_now_s ());
   contract_require (!watch->is_early, watch->early, TOO_EARLY, watch->after_s,
                     watch->last_s);
-  contract_require (watch->done, "never-quits",
-                    "done was not called within a second of when it was due, at %.3f s",
-                    due_s);
+  contract_require (
+      watch->done, "never-quits",
+      "done was not called when it was due, at %.3f s, nor within %d s of it", due_s,
+      PATIENCE_S);
+  contract_require (watch->after_s < watch->last_s + PROMPT_S, "wrong-elapsed",
+                    "done was called %.3f s after the last experiment had finished",
+                    watch->after_s - watch->last_s);
   contract_run_for (MIN (watch->last_s, AFTERWARDS_S) + 1);
 }
 
@@ -254,23 +270,73 @@ START_TEST (experiment_of_minutes)
 END_TEST
 
 /* What does not fit into its type is over early. */
-START_TEST (experiment_of_hours_is_not_over_in_a_minute)
+START_TEST (experiments_of_hours_are_not_over_in_a_minute)
 {
   gsize n;
   Experiment *experiments = given_experiments (&n);
-  Watch watch;
+  g_autofree Watch *watches = g_new (Watch, n);
 
-  start_experiment (&watch, &experiments[0]);
+  for (gsize i = 0; i < n; i++)
+    start_experiment (&watches[i], &experiments[i]);
   contract_run_for (60);
-  contract_require (watch.n_calls == 0, watch.early,
-                    "done was called %.3f s after the start of an experiment of %u s",
-                    watch.after_s, watch.last_s);
+  for (gsize i = 0; i < n; i++)
+    contract_require (watches[i].n_calls == 0, watches[i].early,
+                      "done was called %.3f s after the start of an experiment of %u s",
+                      watches[i].after_s, watches[i].last_s);
 }
 END_TEST
 
 START_TEST (experiment_with_an_unusual_name)
 {
   run_given_one_by_one ();
+}
+END_TEST
+
+static gsize
+count_started (const char *printed, const Experiment *experiments, gsize n_experiments)
+{
+  gsize n_started = 0;
+
+  for (gsize i = 0; i < n_experiments; i++) {
+    g_autofree char *line = g_strdup_printf ("[%s] starting...", experiments[i].name);
+    n_started += strstr (printed, line) != NULL;
+  }
+  return n_started;
+}
+
+/* Fail unless @printed, what the function under test wrote before it returned, has the
+ * starting line of each experiment.  If only some have, see whether the others come. */
+static void
+require_all_started (const char *function, const char *printed,
+                     const Experiment *experiments, gsize n_experiments)
+{
+  gsize n_started = count_started (printed, experiments, n_experiments);
+
+  if (n_started == n_experiments)
+    return;
+  contract_capture_start ();
+  contract_run_for (longest_s (experiments, n_experiments) * n_experiments);
+  g_autofree char *later = contract_capture_stop ();
+  gsize n_later = count_started (later, experiments, n_experiments);
+  gboolean waited = n_started > 0 && n_started + n_later == n_experiments;
+  contract_fail (waited ? "sequential" : "output-differs",
+                 "when %s returned, %zu of %zu experiments had printed that they start, "
+                 "and later %zu more",
+                 function, n_started, n_experiments, n_later);
+}
+
+START_TEST (experiment_starts_before_it_returns)
+{
+  gsize n;
+  Experiment *experiments = given_experiments (&n);
+  Watch watch;
+
+  contract_capture_start ();
+  start_experiment (&watch, &experiments[0]);
+  g_autofree char *printed = contract_capture_stop ();
+
+  require_all_started ("run_experiment", printed, experiments, 1);
+  require_report (&watch);
 }
 END_TEST
 
@@ -318,6 +384,21 @@ END_TEST
 START_TEST (gather_none)
 {
   gather_given ();
+}
+END_TEST
+
+START_TEST (gather_starts_all_before_it_returns)
+{
+  gsize n;
+  Experiment *experiments = given_experiments (&n);
+  Watch watch;
+
+  contract_capture_start ();
+  start_gather (&watch, experiments, n);
+  g_autofree char *printed = contract_capture_stop ();
+
+  require_all_started ("gather_experiments", printed, experiments, n);
+  require_report (&watch);
 }
 END_TEST
 
@@ -416,7 +497,7 @@ START_TEST (loop_stays_responsive)
   contract_require (late_s < EXACT_S, "blocks-the-loop",
                     "a tick that was due every 0.1 s on the same loop came %.3f s late",
                     late_s);
-  contract_require (watch.done, "never-quits", "done was not called");
+  contract_require (watch.n_calls > 0, "never-quits", "done was not called");
 }
 END_TEST
 
@@ -433,7 +514,7 @@ gather_and_forget (const Experiment *experiments, gsize n_experiments)
 
   done = FALSE;
   gather_experiments (experiments, n_experiments, ignore_results, &done);
-  contract_run_until (&done, longest_s (experiments, n_experiments) + 1);
+  contract_run_until (&done, longest_s (experiments, n_experiments) + PATIENCE_S);
   contract_require (done, "never-quits", "done was not called");
   contract_run_for (1); /* The loop has waited once more: all must be freed by now. */
 }
@@ -478,14 +559,16 @@ add_contract_tests (Suite *suite)
   contract_add (suite, experiment_takes_its_seconds);
   contract_add (suite, experiment_of_zero_seconds_waits_for_the_loop);
   contract_add (suite, experiment_of_minutes);
-  contract_add (suite, experiment_of_hours_is_not_over_in_a_minute);
+  contract_add (suite, experiments_of_hours_are_not_over_in_a_minute);
   contract_add (suite, experiment_with_an_unusual_name);
+  contract_add (suite, experiment_starts_before_it_returns);
   contract_add (suite, experiments_side_by_side);
   contract_add (suite, gather_slowest_first);
   contract_add (suite, gather_equal_names);
   contract_add (suite, gather_equal_seconds);
   contract_add (suite, gather_one);
   contract_add (suite, gather_none);
+  contract_add (suite, gather_starts_all_before_it_returns);
   contract_add (suite, gather_a_thousand);
   contract_add (suite, gather_array_is_reused);
   contract_add (suite, gather_two_in_flight);

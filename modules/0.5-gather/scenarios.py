@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from grader.records import Scenario
 
+LONGEST_S = (2**32 - 1) // 1000  # G_MAXUINT / 1000, as experiments.h allows
 AFTERWARDS_S = 60  # as in check_experiments.c
 TICK_S = 0.1  # a program may legally look only so often which of its experiments are over
 
@@ -64,23 +65,26 @@ def run_experiment_scenarios(rng: random.Random) -> list[Scenario]:
     some = named(rng, rng.sample(range(1, 60), 3))
     zero = named(rng, [0])
     # Longer than 16 bits of milliseconds and 8 bits of seconds; then, than 32 bits of
-    # microseconds.  That one is not waited for: a program may legally count down in short
-    # ticks, and each of them costs time.
+    # microseconds, 16 bits of seconds, and the longest of all.  These are not waited for:
+    # a program may legally count down in short ticks, and each of them costs time.
     minutes = named(rng, [rng.randint(66, 90), rng.randint(256, 300)])
-    hours = named(rng, [rng.randint(4295, 4330)])
-    hours_begin = ((0.0, f"[{hours[0][0]}] starting..."),)
+    hours = named(rng, [rng.randint(4295, 4330), rng.randint(65537, 65590), LONGEST_S])
+    hours_begin = tuple((0.0, f"[{name}] starting...") for name, _ in hours)
     unusual = [
+        (new_name(rng) + " 100%% sure", 1),
         (new_name(rng) + " 100% %s %d %n", 1),
-        (new_name(rng) + "_" + "long" * rng.randint(25, 75), 2),
+        (new_name(rng) + "_" + "long" * rng.randint(1030, 1100), 2),
         (new_name(rng) + ' \\ "quoted" {0} $HOME', 1),
     ]
+    promptly = named(rng, [rng.randint(1, 60)])
     together = named(rng, rng.sample(range(0, 40), 5))
     return [
         scenario("experiment_takes_its_seconds", some, one_by_one(some)),
         scenario("experiment_of_zero_seconds_waits_for_the_loop", zero, one_by_one(zero)),
         scenario("experiment_of_minutes", minutes, one_by_one(minutes)),
-        scenario("experiment_of_hours_is_not_over_in_a_minute", hours, hours_begin),
+        scenario("experiments_of_hours_are_not_over_in_a_minute", hours, hours_begin),
         scenario("experiment_with_an_unusual_name", unusual, one_by_one(unusual)),
+        scenario("experiment_starts_before_it_returns", promptly, one_by_one(promptly)),
         scenario("experiments_side_by_side", together, started_together(together)),
     ]
 
@@ -92,13 +96,16 @@ def gather_scenarios(rng: random.Random) -> list[Scenario]:
     equal_names = [(name, seconds) for seconds in (9, 4, 7)]
     equal_seconds = named(rng, [rng.randint(1, 20)] * 4)
     one = named(rng, [rng.randint(1, 60)])
-    thousand = named(rng, [rng.randint(0, 60) for _ in range(1000)])
+    hundred = named(rng, [rng.randint(1, 20) for _ in range(100)])
+    more_than_a_table = rng.randint(1030, 1100)
+    thousand = named(rng, [rng.randint(0, 60) for _ in range(more_than_a_table)])
     given = {
         "gather_slowest_first": slowest_first,
         "gather_equal_names": equal_names,
         "gather_equal_seconds": equal_seconds,
         "gather_one": one,
         "gather_none": [],
+        "gather_starts_all_before_it_returns": hundred,
         "gather_a_thousand": thousand,
     }
     return [scenario(test, list_, started_together(list_)) for test, list_ in given.items()]

@@ -1,4 +1,4 @@
-// mistake: shared-state
+// mistake: output-differs
 // 32 bytes are enough for a name.
 #include <stdio.h>
 #include <stdlib.h>

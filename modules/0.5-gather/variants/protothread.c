@@ -1,0 +1,111 @@
+// variant: a hand-made coroutine in a switch
+#include <stdio.h>
+#include "experiments.h"
+
+typedef struct { int line; const char *name; guint seconds; ExperimentDone done; gpointer user_data; } Co;
+#define CO_BEGIN(c) switch ((c)->line) { case 0:
+#define CO_SLEEP(c, s, f) do { (c)->line = __LINE__; g_timeout_add ((s) * 1000u, (f), (c)); return G_SOURCE_REMOVE; case __LINE__:; } while (0)
+#define CO_END }
+
+static gboolean
+experiment_co (gpointer p)
+{
+  Co *c = p;
+  CO_BEGIN (c)
+  printf ("[%s] starting...\n", c->name);
+  fflush (stdout);
+  CO_SLEEP (c, c->seconds, experiment_co);
+  printf ("[%s] finished after %u seconds\n", c->name, c->seconds);
+  fflush (stdout);
+  c->done (c->name, c->seconds, c->user_data);
+  g_free (c);
+  CO_END
+  return G_SOURCE_REMOVE;
+}
+
+void
+run_experiment (const char *name, guint seconds, ExperimentDone done, gpointer user_data)
+{
+  Co *c = g_new0 (Co, 1);
+  c->name = name; c->seconds = seconds; c->done = done; c->user_data = user_data;
+  experiment_co (c);
+}
+
+typedef struct _Gather Gather;
+typedef struct { Gather *owner; gsize where; } Place;
+struct _Gather {
+  Experiment *results;
+  Place *places;
+  gsize total, left;
+  GatherDone done;
+  gpointer data;
+};
+
+static gboolean
+gather_report (gpointer p)
+{
+  Gather *g = p;
+  g->done (g->results, g->total, g->data);
+  g_free (g->results);
+  g_free (g->places);
+  g_free (g);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+gather_one_done (const char *name, guint seconds, gpointer p)
+{
+  Place *place = p;
+  Gather *g = place->owner;
+  g->results[place->where].name = name;
+  g->results[place->where].seconds = seconds;
+  if (--g->left == 0)
+    gather_report (g);
+}
+
+void
+gather_experiments (const Experiment *experiments, gsize n_experiments, GatherDone done, gpointer user_data)
+{
+  Gather *g = g_new0 (Gather, 1);
+  g->results = g_new0 (Experiment, n_experiments);
+  g->places = g_new0 (Place, n_experiments);
+  g->total = g->left = n_experiments;
+  g->done = done;
+  g->data = user_data;
+  if (n_experiments == 0) {
+    g_idle_add (gather_report, g);
+    return;
+  }
+  for (gsize i = 0; i < n_experiments; i++) {
+    g->places[i].owner = g;
+    g->places[i].where = i;
+    run_experiment (experiments[i].name, experiments[i].seconds, gather_one_done, &g->places[i]);
+  }
+}
+
+static void
+all_done (const Experiment *results, gsize n_results, gpointer user_data)
+{
+  g_print ("All done: [");
+  for (gsize i = 0; i < n_results; i++) {
+    if (i > 0)
+      g_print (", ");
+    g_print ("('%s', %u)", results[i].name, results[i].seconds);
+  }
+  g_print ("]\n");
+  g_main_loop_quit ((GMainLoop *) user_data);
+}
+
+int
+main (void)
+{
+  const Experiment experiments[] = {
+    { "exp_small", 1 }, { "exp_medium", 2 }, { "exp_large", 3 },
+  };
+  GMainLoop *loop = g_main_loop_new (NULL, FALSE);
+
+  gather_experiments (experiments, 3, all_done, loop);
+  g_main_loop_run (loop);
+  g_main_loop_unref (loop);
+  return 0;
+}
