@@ -6,9 +6,19 @@ from dataclasses import replace
 
 import pytest
 
-from evidence import RIGHT, evidence, lines, passed_tests, run, wait
+from evidence import NAME, RIGHT, evidence, lines, passed_tests, run, wait
 from grader.judge import judge
-from grader.records import CheckResult, Exit, GradeResult, Scenario, Site, Spin, Started
+from grader.records import (
+    Build,
+    CheckResult,
+    Exit,
+    GradeResult,
+    Scenario,
+    Site,
+    Spin,
+    Started,
+    TestRun,
+)
 
 
 def check(result: GradeResult, id_: str) -> CheckResult:
@@ -363,3 +373,109 @@ def test_the_c_librarys_last_words_are_quoted() -> None:
     died = replace(one, status="fail", message="Received signal 6 (Aborted)", stderr=said)
     result = judge(evidence(tests=(died, *others)))
     assert "%n in writable segment" in result.diagnoses[0].evidence
+
+
+def died(text: str = "", **changes: object) -> GradeResult:
+    """The verdict on a program that ended like this before it printed anything."""
+    seen = run([], stderr=lines([(0.0, text)] if text else []), **changes)
+    return judge(evidence(wall=seen, virtual=seen, sanitized=run([])))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"exit": Exit(signal=6)},
+        {"exit": Exit(status=1)},
+        {"exit": Exit(stopped="memory limit")},
+        {"text": "the plan is refused"},
+    ],
+)
+def test_who_does_something_has_no_todo_left(changes: dict[str, object]) -> None:
+    """Nothing on stdout alone is no TODO: a crash, a complaint, a memory that runs full."""
+    assert first(died(**changes)) not in ("", "todo-left")
+
+
+def test_lines_on_stderr_are_found_there() -> None:
+    """g_message() looks like output in a terminal."""
+    log = lines([(time_s, f"** Message: {text}") for time_s, text in RIGHT])
+    result = both_runs(list(RIGHT[6:]), stderr=log)
+    assert first(result) == "output-differs"
+    assert "came on stderr" in result.diagnoses[0].evidence
+
+
+def test_a_slip_in_the_wording_costs_no_manners() -> None:
+    """Exit, processor, memory and stderr are judged all the same."""
+    slip = [(time_s, text.replace("seconds", "second")) for time_s, text in RIGHT]
+    result = both_runs(slip)
+    assert [c.id for c in result.checks if c.status == "skipped"] == []
+    assert check(result, "memory").status == "pass"
+
+
+def test_waiting_for_the_enter_key_is_no_end() -> None:
+    """What a program takes from stdin, a person would have to type."""
+    result = both_runs(list(RIGHT), read_stdin=True)
+    assert (first(result), check(result, "exit").points) == ("never-quits", 0)
+    assert "Enter" in result.diagnoses[0].evidence
+
+
+def test_writing_messages_is_no_waiting() -> None:
+    """GLib reads the clock for each message that it logs."""
+    spin = Spin(0.0, 3.0, "g_log", 90000, 0, Site("main", 70))
+    assert judge(evidence(virtual=run(spins=(spin,)))).verdict == "pass"
+
+
+def test_an_error_in_a_macro_is_shown_where_it_is_used() -> None:
+    """The line of the header means nothing to the student, nor does where it lies."""
+    messages = (
+        "/tmp/parts/plan.h:29:20: error: initializer element is not constant\n"
+        "   29 | #define NEEDS(...)\n"
+        f"{NAME}:310:12: note: in expansion of macro ‘NEEDS’"
+    )
+    broken = Build("gcc ...", messages)
+    result = judge(evidence(build=broken))
+    assert (first(result), result.diagnoses[0].lines) == ("does-not-compile", (310,))
+    assert result.diagnoses[0].evidence.startswith(f"{NAME}:310: error in plan.h, line 29: init")
+
+
+def test_the_first_warning_is_passed_on() -> None:
+    """Beside lost marks: it often names the slip."""
+    words = "suggest parentheses around assignment used as truth value [-Wparentheses]"
+    built = replace(evidence().build, messages=f"{NAME}:40:7: warning: {words}\n   40 | if (n = 0)")
+    result = judge(evidence(RIGHT[:3], build=built))
+    assert result.notes == (f"The compiler warns: line 40: {words}",)
+
+
+OVERFLOW = "==7==ERROR: AddressSanitizer: heap-buffer-overflow on address 0x602000000014"
+
+
+def test_who_reaches_too_far_in_main_hits_anything_elsewhere() -> None:
+    """Freed memory that an overflow happens to hit is not what is wrong."""
+    name = "gather_starts_all_before_it_returns"
+    freed = lines([(0.0, OVERFLOW.replace("heap-buffer-overflow", "heap-use-after-free"))])
+    tests = tuple(
+        replace(one, status="fail", stderr=freed) if one.name == name else one
+        for one in passed_tests()
+    )
+    frame = f"    #0 0x55 in gather_experiments {NAME}:55"
+    sanitized = run(stderr=lines([(0.0, OVERFLOW), (0.0, frame)]))
+    result = judge(evidence(tests=tests, sanitized=sanitized))
+    assert first(result) == "crash"
+    assert result.diagnoses[0].lines == (55,)
+    assert "dangling-user-data" not in [one.id for one in result.diagnoses]
+
+
+def lose(*names: str) -> tuple[TestRun, ...]:
+    """The contract tests, some of which got a wrong report."""
+    return tuple(
+        replace(one, status="fail", diagnosis="output-differs", message="0 results, expected 1")
+        if one.name in names
+        else one
+        for one in passed_tests()
+    )
+
+
+def test_a_special_check_says_nothing_special_where_nothing_works() -> None:
+    """Whoever loses every result does not lose them because two gathers share something."""
+    all_of_them = judge(evidence(tests=lose(*(one.name for one in passed_tests()))))
+    assert "shared-state" not in [one.id for one in all_of_them.diagnoses]
+    assert first(judge(evidence(tests=lose("gather_two_in_flight")))) == "shared-state"

@@ -117,6 +117,14 @@ def _something_is_too_much(due: Sequence[Due], unasked: Sequence[OutputLine]) ->
     )
 
 
+def on_stderr(due: Sequence[Due], stderr: Sequence[OutputLine]) -> Finding | None:
+    """The first line that was due on stdout, but was written to stderr."""
+    for line in due:
+        if any(line.text in one.text for one in stderr):
+            return Finding("output-differs", f"{quote(line.text)} came on stderr, not on stdout")
+    return None
+
+
 def repeated(due: Sequence[Due], lines: Sequence[OutputLine]) -> str:
     """Words for the first line that came when it was due and again at twice that time, as of
     a timer that fires again; "" if there is none."""

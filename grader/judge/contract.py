@@ -21,7 +21,7 @@ def examine(evidence: Evidence, test: TestRun) -> Finding | None:
     for run in evidence.tests_runs:
         if around_the_clock := not_measured(run):
             return around_the_clock[0]
-    found = _examine_end(evidence, test) or _examine_timeline(test)
+    found = _examine_end(evidence, test) or _examine_timeline(evidence, test)
     if found is None:
         return None
     words = f"{test.name.replace('_', ' ')}: {found.evidence}"
@@ -38,15 +38,15 @@ def _examine_end(evidence: Evidence, test: TestRun) -> Finding | None:
         return found[0]
     if test.stopped:
         diagnosis = "busy-wait" if test.stopped == "cpu limit" else "never-quits"
-        return Finding(diagnosis, stopped_words(test.stopped, 0.0))
+        return Finding(diagnosis, stopped_words(test.stopped, test.stopped_s))
     if test.diagnosis:
-        return _sharpen(test, Finding(test.diagnosis, test.message))
+        return _sharpen(evidence, test, Finding(test.diagnosis, test.message))
     if said := reports.glib_error(test.stderr):
         return Finding("crash", said)
     if said := reports.glibc_error(test.stderr):
         return Finding("crash", f"the C library ended the program: {said}")
     if "CPU time limit" in test.message:
-        return Finding("busy-wait", stopped_words("cpu limit", 0.0))
+        return Finding("busy-wait", stopped_words("cpu limit", test.stopped_s))
     if "signal" in test.message:
         return Finding("crash", test.message)
     if test.message:
@@ -54,7 +54,14 @@ def _examine_end(evidence: Evidence, test: TestRun) -> Finding | None:
     return Finding("crash", "the test did not reach its end")
 
 
-def _sharpen(test: TestRun, found: Finding) -> Finding:
+def _does_nothing(evidence: Evidence, test: TestRun) -> bool:
+    """Nothing is printed here nor in the other tests of the same check."""
+    checks = [check for check in evidence.submission.module.checks if test.name in check.tests]
+    siblings = {name for check in checks for name in check.tests}
+    return not any(one.stdout for one in evidence.tests if one.name in siblings)
+
+
+def _sharpen(evidence: Evidence, test: TestRun, found: Finding) -> Finding:
     """What the clock's trace knows better than the test that failed."""
     waits = blocking_waits(test.waits)
     if found.diagnosis in ("blocks-the-loop", "wrong-elapsed") and waits:
@@ -62,22 +69,28 @@ def _sharpen(test: TestRun, found: Finding) -> Finding:
         words = f"{found.evidence}; {blocking_words(longest)}"
         return Finding("blocks-the-loop", words, lines_of(longest.site))
     if found.diagnosis == "never-quits" and test.scenario.expected and not test.stdout:
-        return Finding("todo-left", "nothing was printed and done was never called")
+        nothing = _does_nothing(evidence, test)
+        words = "nothing was printed and done was never called"
+        return Finding("todo-left" if nothing else "never-quits", words)
     return found
 
 
-def _examine_timeline(test: TestRun) -> Finding | None:
+def _examine_timeline(evidence: Evidence, test: TestRun) -> Finding | None:
     """The lines that the oracle expects of the test, each at its exact time."""
     expected = test.scenario.expected
     if expected is None:
         return None
     due = [Due(at_s, text, f"{at_s:.3f}") for at_s, text in expected]
-    never, unasked = console.missing(due, test.stdout), console.extra(due, test.stdout)
-    if never and not test.stdout:
-        return Finding("todo-left", f"expected {console.quote(never[0].text)}, saw nothing")
+    seen = console.seen_lines(test.stdout)
+    never, unasked = console.missing(due, seen), console.extra(due, seen)
+    if never and not seen:
+        if elsewhere := console.on_stderr(due, test.stderr):
+            return elsewhere
+        diagnosis = "todo-left" if _does_nothing(evidence, test) else "output-differs"
+        return Finding(diagnosis, f"expected {console.quote(never[0].text)}, saw nothing")
     if never:
-        saw = f", saw {console.quote(unasked[0].text)}" if unasked else ""
-        return Finding("output-differs", f"expected {console.quote(never[0].text)}{saw}")
+        saw = f"saw {console.quote(unasked[0].text)}" if unasked else "which never came"
+        return Finding("output-differs", f"expected {console.quote(never[0].text)}, {saw}")
     if again := console.repeated(due, test.stdout):
         return Finding("timer-repeats", again)
     if unasked:
@@ -85,5 +98,5 @@ def _examine_timeline(test: TestRun) -> Finding | None:
     if wrong := console.times_differ(due, test.stdout, late_s=test.scenario.late_s):
         line, came_s = wrong
         words = f"{console.quote(line.text)} came at {came_s:.3f} s, not at {line.at_s:.3f} s"
-        return _sharpen(test, Finding("wrong-elapsed", words))
+        return _sharpen(evidence, test, Finding("wrong-elapsed", words))
     return None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import signal
+from pathlib import PurePath
 
 from grader.judge import console, reports
 from grader.judge.console import due_lines
@@ -15,8 +16,9 @@ from grader.records import Console, Evidence, OutputLine, Run, Spin, Wait
 
 # Threads that GLib starts for itself, as soon as a GTask or a child watch is made.
 GLIBS_OWN_THREADS = frozenset({"pool-spawner", "gmain", "gdbus"})
+WAITING = ("stuck", "virtual limit", "wall limit")  # what ended a run that only waited
 BUSY_CPU_S = 0.5  # of processor time in a run of some seconds that only waits
-_ERROR_LINE = re.compile(r":(\d+):(?:\d+:)? (?:fatal )?error: (.*)")
+_ERROR_LINE = re.compile(r"(.*?):(\d+):(?:\d+:)? (?:fatal )?error: (.*)")
 
 
 def main_run(evidence: Evidence) -> Run | None:
@@ -41,13 +43,20 @@ def not_measured(run: Run | None) -> list[Finding]:
 
 
 def got_to_the_experiments(evidence: Evidence) -> bool:
-    """Whether everything that was started also finished, so that manners can be judged."""
+    """Whether everything that was started also finished, so that manners can be judged.
+
+    A slip in the wording does not make it another program.
+    """
     run = main_run(evidence)
     if run is None:
         return False
-    seen = {line.text for line in console.seen_lines(run.stdout)}
-    due = evidence.submission.module.console.lines
-    return all(line.text in seen for line in due if line.edge == "end")
+    timeline = evidence.submission.module.console
+    lines = console.seen_lines(run.stdout)
+    seen = {line.text for line in lines}
+    if all(line.text in seen for line in timeline.lines if line.edge == "end"):
+        return True
+    as_many = len(lines) >= len(timeline.lines)
+    return as_many and run.exit.status == 0 and run.elapsed_s >= timeline.min_total_s
 
 
 # ---- builds -----------------------------------------------------------------------------
@@ -58,12 +67,24 @@ def builds(evidence: Evidence) -> list[Finding]:
     if evidence.build.program and evidence.build.contract:
         return []
     messages = evidence.build.messages.splitlines()
-    for text in messages:
-        if error := _ERROR_LINE.search(text):
-            return [Finding("does-not-compile", text, (int(error.group(1)),))]
+    for number, text in enumerate(messages):
+        if error := _ERROR_LINE.match(text):
+            return [_compile_error(error, messages[number:], evidence.submission.name)]
     undefined = next((text for text in messages if "undefined reference" in text), "")
     words = undefined or next(iter(messages), "the compiler gave no reason")
     return [Finding("does-not-compile", words.strip())]
+
+
+def _compile_error(error: re.Match[str], messages: list[str], name: str) -> Finding:
+    """The first error; one in a macro of a header is the fault of the line that uses it."""
+    file, line, words = error.groups()
+    if file == name:
+        return Finding("does-not-compile", error.group(), (int(line),))
+    uses = (re.match(rf"{re.escape(name)}:(\d+):", text) for text in messages)
+    used = next((int(use.group(1)) for use in uses if use), 0)
+    where = f"{name}:{used}: " if used else ""
+    words = f"{where}error in {PurePath(file).name}, line {line}: {words}"
+    return Finding("does-not-compile", words, (used,) if used else ())
 
 
 # ---- console ----------------------------------------------------------------------------
@@ -86,7 +107,9 @@ def _why_lines_differ(evidence: Evidence, run: Run, found: Finding) -> list[Find
     starts = [line.text in texts for line in timeline.lines if line.edge == "start"]
     ends = [line.text in texts for line in timeline.lines if line.edge == "end"]
     reports = [line.time_s for line in seen if line.text == timeline.lines[-1].text]
-    if not seen and run.exit.stopped and _works_in_tests(evidence):
+    if elsewhere := console.on_stderr(console.missing(due, seen), run.stderr):
+        return [elsewhere]
+    if not seen and (_did_something(run) or (run.exit.stopped and _works_in_tests(evidence))):
         return [Finding("output-differs", found.evidence)]
     if again := console.repeated(due, seen):
         return [found, Finding("timer-repeats", again)]
@@ -106,6 +129,12 @@ def _why_lines_differ(evidence: Evidence, run: Run, found: Finding) -> list[Find
     if any(ends) and run.elapsed_s < timeline.min_total_s:
         return [Finding("quits-on-first" if sum(ends) == 1 else "done-too-early", ended)]
     return [found]
+
+
+def _did_something(run: Run) -> bool:
+    """Whether somebody has worked here, though nothing is on stdout: an empty TODO neither
+    complains nor fails, but it may leave the loop waiting."""
+    return bool(run.stderr) or (run.exit.status != 0 and run.exit.stopped not in WAITING)
 
 
 def _no_loop_ran(evidence: Evidence, run: Run) -> bool:
@@ -143,7 +172,7 @@ def _last_line_s(run: Run) -> float:
 def _total_words(evidence: Evidence, run: Run, total_s: float) -> str:
     expected = f"expected about {evidence.submission.module.console.total_s:.0f} s"
     if run.exit.stopped:
-        return f"{expected}, was still going after {total_s:.1f} s"
+        return f"{expected}; {stopped_words(run.exit.stopped, total_s)}"
     return f"{expected}, took {total_s:.3f} s"
 
 
@@ -190,6 +219,9 @@ def _common_factor(timeline: Console, lines: list[OutputLine]) -> float:
 def ends_by_itself(evidence: Evidence) -> list[Finding]:
     """It ends with status 0, on both clocks."""
     for run in runs(evidence):
+        if run.exit.status == 0 and run.read_stdin:
+            words = "started by hand, it waits on standard input until somebody presses Enter"
+            return [Finding("never-quits", words)]
         if run.exit.status == 0:
             continue
         if run.exit.signal is not None:
@@ -210,7 +242,7 @@ def _crash(run: Run) -> Finding:
 
 
 STOPPED_WORDS = {
-    "stuck": "every part of it waits for something that can never come",
+    "stuck": "all of it waits, and no timer is set on the loop that could wake it",
     "virtual limit": "it was still going after {virtual:.0f} simulated seconds",
     "wall limit": "it was still going after {wall:.0f} s and was stopped",
     "cpu limit": "it used all the processor time it was allowed and was stopped",
@@ -242,7 +274,8 @@ def _never_ended(evidence: Evidence, run: Run) -> Finding:
     words = f"it never ended{after}: {stopped_words(run.exit.stopped, run.elapsed_s)}"
     if run.exit.stopped == "cpu limit":
         return Finding("busy-wait", words)
-    return Finding("never-quits" if seen or _works_in_tests(evidence) else "todo-left", words)
+    nothing = not seen and not _did_something(run) and not _works_in_tests(evidence)
+    return Finding("todo-left" if nothing else "never-quits", words)
 
 
 def _works_in_tests(evidence: Evidence) -> bool:
@@ -292,7 +325,8 @@ def uses_one_thread(evidence: Evidence) -> list[Finding]:
 def leaves_the_processor_alone(evidence: Evidence) -> list[Finding]:
     """It waits instead of asking again and again."""
     spins = [spin for run in runs(evidence) for spin in run.spins]
-    if spins:
+    # A log stamps each message with the time: whoever writes thousands does not wait.
+    if spins := [spin for spin in spins if not spin.call.startswith("g_log")]:
         spin = max(spins, key=lambda one: (not one.by_loop, one.reads))
         return [
             Finding("busy-wait", _spin_words(spin), () if spin.by_loop else lines_of(spin.site))
@@ -307,10 +341,11 @@ def _spin_words(spin: Spin) -> str:
     """Who asks.  Where the main loop does, the line that runs it is not to blame."""
     if spin.by_loop:
         return (
-            "a source or an idle callback of yours is always ready to run again, so the main "
-            f"loop that {at(spin.site)} runs never gets to sleep"
+            f"the main loop that {at(spin.site)} runs never gets to sleep: either it is told not "
+            "to wait (FALSE), or a source of yours is always ready to run again"
         )
-    return f"{at(spin.site)} asks over and over with {spin.call} instead of waiting"
+    by = "" if spin.call == "clock_gettime" else f" with {spin.call}"  # GLib's, mostly
+    return f"{at(spin.site)} asks over and over{by} instead of waiting"
 
 
 # ---- memory, stderr -------------------------------------------------------------------------
@@ -323,13 +358,15 @@ def memory_errors(evidence: Evidence, stderr: tuple[OutputLine, ...]) -> list[Fi
     return reports.memory_errors(stderr, evidence.submission.name, returns_nothing=nothing)
 
 
+def errors_in_main(evidence: Evidence) -> list[Finding]:
+    """What ASan and UBSan found in the program as a whole."""
+    return memory_errors(evidence, evidence.sanitized.stderr) if evidence.sanitized else []
+
+
 def is_clean_in_memory(evidence: Evidence) -> list[Finding]:
     """ASan, UBSan and LeakSanitizer have nothing to say, and every main loop is released."""
     name = evidence.submission.name
-    found = []
-    if evidence.sanitized:
-        found += memory_errors(evidence, evidence.sanitized.stderr)
-    if found:
+    if found := errors_in_main(evidence):
         return found[:1]
     stderr = evidence.sanitized.stderr if evidence.sanitized else ()
     leak = reports.leaks(stderr, name)

@@ -18,6 +18,7 @@ _LEAK = re.compile(r"^Direct leak of (\d+) byte\(s\) in (\d+) object")
 _UBSAN = re.compile(r"^(\S+?):(\d+):\d+: runtime error: (.*)")
 _GLIB = re.compile(r"^(?:\(.*?:\d+\): )?(?:\S+-)?(CRITICAL|WARNING) \*\*")
 _GLIB_ALONE = re.compile(r"^\*\* \(.*:\d+\): (CRITICAL|WARNING) \*\*")
+_WARNING = re.compile(r"^\S+?:(\d+):\d+: warning: (.*)")
 _GLIBC = re.compile(r"^\*\*\* (.+) \*\*\*")
 _GLIB_ERROR = re.compile(r"(?:^|[\s:-])ERROR(?: \*\*)?:")
 
@@ -28,9 +29,7 @@ ASAN_DIAGNOSES = {
     "stack-buffer-underflow": "dangling-user-data",
     "attempting double-free": "double-free",
     "attempting free": "double-free",
-    "stack-buffer-overflow": "shared-state",
-    "heap-buffer-overflow": "shared-state",
-    "global-buffer-overflow": "shared-state",
+    "global-buffer-overflow": "shared-state",  # a table of fixed size
 }
 
 
@@ -50,6 +49,12 @@ def returns_nothing(compiler: str) -> bool:
     return bool(is_void.search(compiler))
 
 
+def first_warning(compiler: str) -> str:
+    """The first warning, with the file's name cut down to the line; "" if there is none."""
+    found = (_WARNING.match(text) for text in compiler.splitlines())
+    return next((f"line {match[1]}: {match[2]}" for match in found if match), "")
+
+
 def leak_check_failed(lines: Sequence[OutputLine]) -> bool:
     """Whether LeakSanitizer could not look, as where tracing is forbidden."""
     return any("LeakSanitizer has encountered a fatal error" in line.text for line in lines)
@@ -64,7 +69,8 @@ def glib_error(lines: Sequence[OutputLine]) -> str:
 def glibc_error(lines: Sequence[OutputLine]) -> str:
     """Why the C library itself ended the program; "" if it did not."""
     found = (_GLIBC.match(line.text) for line in lines)
-    return next((match.group(1) for match in found if match), "")
+    said = next((match.group(1) for match in found if match), "")
+    return f"{said}: a text that is not your own was used as a format" if "%n" in said else said
 
 
 def memory_errors(
@@ -84,7 +90,8 @@ def memory_errors(
         elif undefined := _UBSAN.match(text):
             file, line, words = undefined.groups()
             if file == source_name:
-                diagnosis = "shared-state" if "out of bounds" in words else "crash"
+                table = words.startswith("index") and "out of bounds" in words
+                diagnosis = "shared-state" if table else "crash"
                 found.append(Finding(diagnosis, f"line {line}: {words}", (int(line),)))
     return found
 

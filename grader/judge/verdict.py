@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
-from grader.judge import contract, program
+from grader.judge import contract, program, reports
 from grader.judge.findings import MOMENT_S, Finding, blocking_waits
 from grader.judge.timeline import bars
 from grader.records import (
@@ -106,28 +106,37 @@ def _sharpen(evidence: Evidence, check: CheckSpec, test: str, found: Finding) ->
     """
     if _is_for_main_only(evidence, test, found.diagnosis):
         return Finding("hard-coded", found.evidence, found.lines)
+    if found.diagnosis == "dangling-user-data" and _reaches_too_far(evidence):
+        return Finding("crash", found.evidence, found.lines)
     right = _program_is_right(evidence)
     if (found.diagnosis == "todo-left" and right) or (
         found.diagnosis == "hard-coded" and not right
     ):
         return Finding("output-differs", found.evidence, found.lines)
-    special = check.diagnosis and found.diagnosis not in _seen_in_plain_tests(evidence)
+    plain = _plain_findings(evidence)
+    special = check.diagnosis and None in plain and found.diagnosis not in plain
     vague = VAGUE_FOR.get(check.diagnosis, VAGUE) - {"todo-left"}
     if special and (found.vague or found.diagnosis in vague):
         return Finding(check.diagnosis, found.evidence, found.lines)
     return found
 
 
-def _seen_in_plain_tests(evidence: Evidence) -> set[str]:
-    """The diagnoses of failed tests that stand for nothing in particular."""
+def _plain_findings(evidence: Evidence) -> set[str | None]:
+    """The diagnoses of the tests that stand for nothing in particular; None if one passes."""
     checks = evidence.submission.module.checks
     special = {name for check in checks if check.diagnosis for name in check.tests}
     found = [contract.examine(evidence, one) for one in evidence.tests if one.name not in special]
-    return {one.diagnosis for one in found if one}
+    return {one.diagnosis if one else None for one in found}
+
+
+def _reaches_too_far(evidence: Evidence) -> bool:
+    """Main itself goes beyond a block: what that hits in a test, freed or not, is chance."""
+    return any(one.diagnosis == "crash" for one in program.errors_in_main(evidence))
 
 
 def _program_is_right(evidence: Evidence) -> bool:
-    return not program.prints_the_lines(evidence) and not program.takes_its_time(evidence)
+    ways = (program.prints_the_lines, program.takes_its_time, program.ends_by_itself)
+    return not any(way(evidence) for way in ways) and not program.errors_in_main(evidence)
 
 
 def _plainest_tests(evidence: Evidence) -> set[str]:
@@ -212,8 +221,8 @@ def _first(evidence: Evidence, found: Sequence[Finding]) -> Finding:
 def _diagnoses(evidence: Evidence, found: Sequence[Finding]) -> tuple[Diagnosis, ...]:
     """Every misconception once, root causes first, mere symptoms left out behind a cause."""
     texts = evidence.submission.module.diagnoses
-    best: dict[str, Finding] = {}
-    for one in sorted(found, key=lambda finding: _rank(evidence, finding.diagnosis)):
+    best: dict[str, Finding] = {}  # what names a line tells more
+    for one in sorted(found, key=lambda one: (_rank(evidence, one.diagnosis), not one.lines)):
         best.setdefault(one.diagnosis, one)
     ids = [id_ for id_ in best if id_ in texts]
     nothing_works = not any(contract.passes(evidence, test) for test in evidence.tests)
@@ -243,6 +252,8 @@ def _notes(evidence: Evidence, too_busy: bool) -> tuple[str, ...]:
     if too_busy:
         late = f"{evidence.host_late_s:.2f} s"
         notes.append(f"This machine is too busy to judge the time (it wakes up {late} late).")
+    if warning := reports.first_warning(evidence.build.messages):
+        notes.append(f"The compiler warns: {warning}")
     if evidence.wall and evidence.wall.cut_bytes:
         notes.append(f"{evidence.wall.cut_bytes} bytes of output were left out.")
     return tuple(notes)
