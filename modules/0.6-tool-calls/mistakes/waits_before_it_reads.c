@@ -1,4 +1,4 @@
-// mistake: never-quits
+// mistake: answer-not-read
 // First the tool has to finish, then I read what it has written.
 #include "agent.h"
 

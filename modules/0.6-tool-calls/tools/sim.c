@@ -4,7 +4,8 @@
  *
  *   after_ms  how long it works, in milliseconds
  *   do        what it does then: "answer", "fail", "quit", "garbage", "crash", "huge";
- *             or "hang" (works for 5000 s) or "stubborn" (answers, and ignores SIGTERM)
+ *             or "hang" (works for 5000 s), "stubborn" (answers, and ignores SIGTERM),
+ *             "grumble" (answers, but writes to standard error before)
  *   say       the answer, or why it failed
  *   journal   a file to which it appends "<tag> <pid> <start in us>" as it starts
  *   tag       a number of the test's choice
@@ -158,6 +159,8 @@ main (void)
   write_journal ();
   work (deed);
 
+  if (strcmp (deed, "grumble") == 0)
+    fputs ("sim: so much work\n", stderr);
   if (strcmp (deed, "fail") == 0) {
     answer ("error", say);
     return FAILURE;
