@@ -499,8 +499,8 @@ are_all_the_same (const Plan *plan, GPtrArray *results)
   const ToolResult *first = results->len > 1 ? results->pdata[0] : NULL;
   gboolean differ = FALSE;
 
-  if (first != NULL && first->status != TOOL_SUCCEEDED && first->status != TOOL_FAILED)
-    return FALSE; /* These have their texts from tool_result_new(). */
+  if (first != NULL && first->status == TOOL_TIMED_OUT)
+    return FALSE; /* A time limit that is too short makes them alike. */
 
   for (guint i = 1; first != NULL && i < results->len; i++) {
     const ToolResult *result = g_ptr_array_index (results, i);
@@ -843,9 +843,10 @@ on_batch_over (GObject *source, GAsyncResult *result, gpointer user_data)
   require_not_early (watch);
   contract_require (!has_gaps (results), "result-missing", "a call has no result");
   require_starts (watch);
-  require_cancelled_lines (watch);
-  if (watch->unburied->len == 0) /* Else it ended too early: require_processes_gone() */
+  if (watch->unburied->len == 0) { /* Else it is too early: require_processes_gone() */
+    require_cancelled_lines (watch);
     require_times (watch, results);
+  }
   g_ptr_array_unref (results);
   if (watch->then != NULL)
     watch->then (watch->then_data);
