@@ -532,13 +532,20 @@ does (const Plan *plan, guint i, const char *deed)
   return strstr (CALL (plan, i).arguments, word) != NULL;
 }
 
-/* Whether @text is what another call than @i must have given. */
+/* Whether @text is what another call than @i must have given, or speaks of its tool. */
 static gboolean
 belongs_to_another (const Plan *plan, guint i, const char *text)
 {
-  for (guint other = 0; other < plan->calls->len; other++)
+  const char *name = CALL (plan, i).name;
+
+  for (guint other = 0; other < plan->calls->len; other++) {
+    const char *others_name = CALL (plan, other).name;
+
     if (other != i && g_strcmp0 (text, EXPECTED (plan, other).text) == 0)
       return TRUE;
+    if (strcmp (others_name, name) != 0 && strstr (text, others_name) != NULL)
+      return TRUE;
+  }
   return FALSE;
 }
 
