@@ -703,6 +703,49 @@ require_no_idle_room (const Watch *watch, GPtrArray *results)
   }
 }
 
+/* ---- Plain calls, after a test has failed: what goes wrong there, too, is not due to
+ * what was special about the test ---- */
+
+static void
+on_forget (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  GPtrArray *results = call_tools_finish (result, NULL);
+
+  if (results != NULL)
+    g_ptr_array_unref (results);
+  *(gboolean *) user_data = TRUE;
+}
+
+/* How long a batch may be late: long enough to see a time limit in the wrong unit, and
+ * the end of a tool that hangs. */
+enum { PATIENCE_S = 6000 };
+
+/* Whether the callback comes at least for some plain calls. */
+static gboolean
+completes_plain_calls (void)
+{
+  const ToolCall calls[] = { { "plain1", "sim", "{\"do\": \"answer\"}" },
+                             { "plain2", "sim", "{\"do\": \"answer\"}" },
+                             { "plain3", "sim", "{\"do\": \"answer\"}" } };
+  const CallLimits limits = { 2, 0 };
+  gboolean done = FALSE;
+
+  call_tools_async (calls, G_N_ELEMENTS (calls), &limits, NULL, on_forget, &done);
+  return contract_run_until (&done, PATIENCE_S);
+}
+
+/* Whether two starts are printed where one call starts. */
+static gboolean
+prints_starts_twice (void)
+{
+  const ToolCall call = { "plain1", "sim", NULL };
+
+  completes_plain_calls ();
+  return n_printed (&call, TRUE) > 1;
+}
+
+/* ---- Cancelled calls ---- */
+
 /* Of a call that was cancelled: no start if it had none, and one end like any other. */
 static void
 require_cancelled_lines (const Watch *watch)
@@ -715,7 +758,7 @@ require_cancelled_lines (const Watch *watch)
     if (EXPECTED (plan, i).status != TOOL_CANCELLED)
       continue;
     contract_require (EXPECTED (plan, i).start_ms >= 0 || n_printed (call, TRUE) == 0,
-                      "starts-after-cancel",
+                      prints_starts_twice () ? "output-differs" : "starts-after-cancel",
                       "'[%s] %s starting...' was printed, but the caller had cancelled "
                       "before at %d ms",
                       call->id, call->name, plan->cancel_ms);
@@ -904,34 +947,6 @@ has_started_nothing (const Watch *watch)
   g_autoptr (GArray) entries = read_journal (watch->plan);
 
   return entries->len == 0;
-}
-
-static void
-on_forget (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  GPtrArray *results = call_tools_finish (result, NULL);
-
-  if (results != NULL)
-    g_ptr_array_unref (results);
-  *(gboolean *) user_data = TRUE;
-}
-
-/* How long a batch may be late: long enough to see a time limit in the wrong unit, and
- * the end of a tool that hangs. */
-enum { PATIENCE_S = 6000 };
-
-/* Whether the callback comes at least for some plain calls. */
-static gboolean
-completes_plain_calls (void)
-{
-  const ToolCall calls[] = { { "plain1", "sim", "{\"do\": \"answer\"}" },
-                             { "plain2", "sim", "{\"do\": \"answer\"}" },
-                             { "plain3", "sim", "{\"do\": \"answer\"}" } };
-  const CallLimits limits = { 2, 0 };
-  gboolean done = FALSE;
-
-  call_tools_async (calls, G_N_ELEMENTS (calls), &limits, NULL, on_forget, &done);
-  return contract_run_until (&done, PATIENCE_S);
 }
 
 /* The id for a callback of one call that never comes. */
@@ -1170,7 +1185,7 @@ START_TEST (calls_are_printed)
 END_TEST
 
 /* The caller frees the call as soon as it can. */
-START_TEST (call_is_freed_by_the_caller)
+START_TEST (tool_call_is_freed_by_the_caller)
 {
   Watch watch = { .alone = TRUE };
   Plan *plan = given_plan (0);
@@ -1364,6 +1379,7 @@ add_contract_tests (Suite *suite)
   contract_add (suite, tool_cannot_start);
   contract_add (suite, tool_times_out);
   contract_add (suite, tool_is_cancelled);
+  contract_add (suite, tool_call_is_freed_by_the_caller);
   contract_add (suite, calls_in_their_order);
   contract_add (suite, calls_none);
   contract_add (suite, calls_one_fails);
@@ -1377,7 +1393,6 @@ add_contract_tests (Suite *suite)
   contract_add (suite, calls_cancelled);
   contract_add (suite, calls_cancelled_before);
   contract_add (suite, calls_cancelled_after);
-  contract_add (suite, call_is_freed_by_the_caller);
   contract_add (suite, calls_are_freed_by_the_caller);
   contract_add (suite, batches_in_flight);
   contract_add (suite, batch_from_a_callback);

@@ -339,6 +339,7 @@ def run_tool_scenarios(rng: random.Random) -> list[Scenario]:
             Plan((working(rng, 9000, "stubborn"),), cancel_ms=some_ms),
             Plan((working(rng, 1000),), cancel_ms=0),
         ),
+        alone("tool_call_is_freed_by_the_caller", working(rng, 100)),
     ]
 
 
@@ -377,7 +378,6 @@ def manners_scenarios(rng: random.Random) -> list[Scenario]:
     heap = Plan((*mixed, working(rng, 100)), max_parallel=2, timeout_ms=500)
     printing = first(rng, lambda rng: Plan(answers(rng, 3), max_parallel=2))
     return [
-        scenario("call_is_freed_by_the_caller", Plan((working(rng, 100),))),
         scenario("calls_are_freed_by_the_caller", reused),
         scenario("batches_in_flight", Plan(answers(rng, 3), 2), Plan(answers(rng, 3), 1)),
         scenario("batch_from_a_callback", Plan(answers(rng, 2)), Plan(answers(rng, 2))),
