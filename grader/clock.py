@@ -553,8 +553,8 @@ class Clock:
         if any(thread.state is State.OUTSIDE for thread in self._threads):
             self._real_s = time.monotonic()
             return False
-        if not self._threads:
-            return False
+        if not self._threads or self._processes[0].ended:
+            return False  # what goes on without the program is not its run any more
         earliest_ns = self._earliest_ns()
         if earliest_ns == NEVER:
             return self._nobody_can_go_on()

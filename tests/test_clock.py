@@ -187,6 +187,12 @@ def test_synchronisation_of_libc(run: RunProgram) -> None:
     ]
 
 
+def test_the_run_is_over_with_the_program(run: RunProgram) -> None:
+    """A child that it leaves behind does not make it longer."""
+    seen = run("leaves_a_child")
+    assert (seen.exit, seen.elapsed_s) == (Exit(status=0), 1.0)
+
+
 def test_five_hundred_threads(run: RunProgram) -> None:
     assert _timed(_exact(run("many_threads", "10"))) == [(0.49, "done")]
 
