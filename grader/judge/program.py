@@ -111,6 +111,9 @@ def _why_lines_differ(evidence: Evidence, run: Run, found: Finding) -> list[Find
         return [elsewhere]
     if not seen and (_did_something(run) or (run.exit.stopped and _works_in_tests(evidence))):
         return [Finding("output-differs", found.evidence)]
+    begun = [line.text for line in seen] == [line.text for line in due[: len(seen)]]
+    if begun and not any(starts) and not _did_something(run):
+        return [Finding("todo-left", found.evidence)]
     if again := console.repeated(due, seen):
         return [found, Finding("timer-repeats", again)]
     if len(reports) > 1:
