@@ -35,6 +35,7 @@ LIMITS = Limits(
 HARNESS_WRAPS = ("-Wl,--wrap=main", "-Wl,--wrap=check_get_clockid")  # harness.c says why
 BIND_ONCE = "-Wl,-z,now"  # each test is a fork: what it calls is looked up before, once
 DOES_NOT_COMPILE = 9  # a status that no compiler ends with
+MATHS = "-lm"  # who rounds with <math.h> should not have to know how to link it
 GCC = (parts.CC, "-fdiagnostics-color=never")
 
 
@@ -76,7 +77,7 @@ def shown_command(submission: Submission, output: str = "a.out") -> str:
     packages = " ".join(module.packages)
     command = (
         f"{parts.CC} {' '.join(parts.STUDENT_FLAGS)} -I {folder} {submission.name} {sources} "
-        f"-o {output} $(pkg-config --cflags --libs {packages})"
+        f"-o {output} $(pkg-config --cflags --libs {packages}) {MATHS}"
     )
     return " ".join(command.split())
 
@@ -95,6 +96,7 @@ def build_program(shop: Workshop) -> Build:
         *map(str, shop.parts.objects),
         *("-o", "program"),
         *parts.package_flags(module.packages, "--libs"),
+        MATHS,
     )
     return Build(
         shown_command(shop.submission),
@@ -146,7 +148,7 @@ def _source(shop: Workshop, shelf: str) -> str:
 def _linking(shop: Workshop, output: str, *objects: str) -> tuple[str, ...]:
     libs = parts.package_flags(shop.submission.module.packages, "--libs")
     flags = (*parts.SANITIZE_FLAGS, "-fuse-ld=gold", "-Wl,--as-needed")  # gold: three times as fast
-    return (*GCC, *flags, "-o", output, "student.o", *objects, *libs)
+    return (*GCC, *flags, "-o", output, "student.o", *objects, *libs, MATHS)
 
 
 def _finished(shop: Workshop, shelf: str, name: str, run: Run) -> Path | None:

@@ -51,7 +51,7 @@ VAGUE = SYMPTOMS | {"done-too-early", "shared-state"}
 VAGUE_FOR = {"shared-state": VAGUE | {"done-twice"}}
 
 # How functions fail in their plainest test if they were written for one case only.
-FOR_MAIN_ONLY = frozenset({"never-quits", "done-too-early", "shared-state", "wrong-unit", "crash"})
+FOR_MAIN_ONLY = frozenset({"done-too-early", "shared-state", "wrong-unit", "crash"})
 
 NOT_YET = "Not judged until the program gets to the end of its work."
 BUSY_HOST_S = 0.15  # a machine that wakes a sleeper later than this is too busy to be a witness
@@ -115,6 +115,8 @@ def _sharpen(evidence: Evidence, check: CheckSpec, test: str, found: Finding) ->
         return Finding("output-differs", found.evidence, found.lines)
     plain = _plain_findings(evidence)
     special = check.diagnosis and None in plain and found.diagnosis not in plain
+    if found.diagnosis == "wrong-elapsed" and program.takes_its_time(evidence):
+        special = False  # main itself is late
     vague = VAGUE_FOR.get(check.diagnosis, VAGUE) - {"todo-left"}
     if special and (found.vague or found.diagnosis in vague):
         return Finding(check.diagnosis, found.evidence, found.lines)
@@ -152,6 +154,8 @@ def _is_for_main_only(evidence: Evidence, test: str, diagnosis: str) -> bool:
     if diagnosis == "todo-left":  # main does it all, the functions nothing
         found = [contract.examine(evidence, one) for one in evidence.tests if one.name in plainest]
         return any(one is not None and one.diagnosis == "todo-left" for one in found)
+    if diagnosis == "never-quits":  # with fewer it waits for ever, with more it is early
+        return "done-too-early" in _plain_findings(evidence)
     if test not in plainest or diagnosis not in FOR_MAIN_ONLY:
         return False
     # How it waits would explain the failure better.

@@ -92,13 +92,24 @@ note_report (Watch *watch)
   return watch->done;
 }
 
-/* A wrong name that breaks off was too long for its copy, one that is another
- * experiment's was overwritten; any other is no name at all. */
-static const char *
-diagnose_name (const char *name, const char *expected)
+static void
+require_whole_name (const char *name, const char *expected)
 {
-  if (name != NULL && *name != '\0' && g_str_has_prefix (expected, name))
-    return "output-differs";
+  gsize length = name != NULL ? strlen (name) : 0;
+
+  contract_require (
+      length == 0 || length >= strlen (expected) || !g_str_has_prefix (expected, name),
+      "output-differs",
+      "the name that done was given is cut off after %zu of %zu characters: "
+      "'%.40s...'",
+      length, strlen (expected), name);
+}
+
+/* A wrong name that is another experiment's was overwritten; any other is no name at all.
+ */
+static const char *
+diagnose_name (const char *name)
+{
   for (const char *const *line = contract_given (); name != NULL && *line != NULL; line++)
     if (g_str_has_suffix (*line, name))
       return "shared-state";
@@ -112,8 +123,8 @@ on_experiment_done (const char *name, guint seconds, gpointer user_data)
 
   if (!note_report (watch))
     return;
-  contract_require (g_strcmp0 (name, watch->expected->name) == 0,
-                    diagnose_name (name, watch->expected->name),
+  require_whole_name (name, watch->expected->name);
+  contract_require (g_strcmp0 (name, watch->expected->name) == 0, diagnose_name (name),
                     "done was given the name '%s', expected '%s'", name,
                     watch->expected->name);
   contract_require (seconds == watch->expected->seconds, "wrong-unit",
@@ -219,7 +230,7 @@ require_report (const Watch *watch)
       "done was not called when it was due, at %.3f s, nor within %d s of it", due_s,
       PATIENCE_S);
   contract_require (watch->after_s < watch->last_s + PROMPT_S, "wrong-elapsed",
-                    "done was called %.3f s after the last experiment had finished",
+                    "done was called %.3f s later than it was due",
                     watch->after_s - watch->last_s);
   contract_run_for (MIN (watch->last_s, AFTERWARDS_S) + 1);
 }
@@ -320,8 +331,8 @@ require_all_started (const char *function, const char *printed,
   gsize n_later = count_started (later, experiments, n_experiments);
   gboolean waited = n_started > 0 && n_started + n_later == n_experiments;
   contract_fail (waited ? "sequential" : "output-differs",
-                 "when %s returned, %zu of %zu experiments had printed that they start, "
-                 "and later %zu more",
+                 "when %s returned, %zu of %zu experiments had printed that they start "
+                 "(and later %zu more): its caller relies on that",
                  function, n_started, n_experiments, n_later);
 }
 

@@ -26,7 +26,7 @@ typedef struct {
  *
  * @name       The name that run_experiment() was given: that pointer or a copy,
  *             valid during the call.
- * @seconds    How long the experiment took, in seconds.
+ * @seconds    How long the experiment took: the seconds that run_experiment() was given.
  * @user_data  What run_experiment() was given with the callback.
  */
 typedef void (*ExperimentDone) (const char *name, guint seconds, gpointer user_data);
