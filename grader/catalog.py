@@ -100,6 +100,7 @@ def _console(entry: dict[str, Any]) -> Console:
         min_total_s=entry["min_total_s"],
         max_total_s=entry["max_total_s"],
         one_after_another_s=entry["one_after_another_s"],
+        late_s=entry.get("late_s", 0.0),
     )
 
 

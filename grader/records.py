@@ -46,6 +46,7 @@ class Console:
     min_total_s: float
     max_total_s: float
     one_after_another_s: float
+    late_s: float = 0.0  # how much later than it is due a line may come in simulated time
 
     @property
     def total_s(self) -> float:

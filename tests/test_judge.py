@@ -64,7 +64,18 @@ def test_white_space_at_the_end_is_forgiven() -> None:
 def test_coarse_timers_are_fine() -> None:
     """g_timeout_add_seconds may come up to 0.75 s late, and a little early in total."""
     late = [(time_s + 0.7 * (time_s > 0), text) for time_s, text in RIGHT]
-    assert both_runs(late).verdict == "pass"
+    assert judge(evidence(wall=run(late, clock="wall"))).verdict == "pass"
+
+
+def test_simulated_time_sees_a_guess() -> None:
+    """A main that quits by a timer of its own, half a second later to be safe: on the wall
+    clock that could be a coarse timer."""
+    guess = [*RIGHT[:6], (3.5, RIGHT[6][1])]
+    result = both_runs(guess)
+    assert first(result) == "wrong-elapsed"
+    assert "came at 3.50 s, not at 3.00 s" in result.diagnoses[0].evidence
+    looking = [*RIGHT[:6], (3.1, RIGHT[6][1])]  # ten times a second whether all are over
+    assert both_runs(looking).verdict == "pass"
 
 
 def test_nothing_printed_is_a_todo() -> None:

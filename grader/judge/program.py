@@ -157,12 +157,14 @@ def takes_its_time(evidence: Evidence) -> list[Finding]:
     timeline = evidence.submission.module.console
     slack_s = max(timeline.max_total_s - timeline.total_s, MOMENT_S)
     for run in runs(evidence):
+        simulated = run is evidence.virtual and run.exactness == "exact"
+        early_s, late_s = (MOMENT_S, timeline.late_s) if simulated else (slack_s, 0.0)
         total_s = _last_line_s(run)
         if not timeline.min_total_s <= total_s <= timeline.max_total_s:
             return [_explain_times(evidence, _total_words(evidence, run, total_s))]
-        if late := console.times_differ(due_lines(timeline), run.stdout, slack_s):
+        if late := console.times_differ(due_lines(timeline), run.stdout, early_s, late_s):
             line, came_s = late
-            words = f"{console.quote(line.text)} came at {came_s:.1f} s, not at {line.at_s:.1f} s"
+            words = f"{console.quote(line.text)} came at {came_s:.2f} s, not at {line.at_s:.2f} s"
             return [_explain_times(evidence, words)]
     return []
 
