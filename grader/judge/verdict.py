@@ -55,7 +55,7 @@ VAGUE = SYMPTOMS | {"done-too-early", "shared-state"}
 VAGUE_FOR = {"shared-state": VAGUE | {"done-twice"}}
 
 # How functions fail in their plainest test if they were written for one case only.
-FOR_MAIN_ONLY = frozenset({"done-too-early", "shared-state", "wrong-unit", "crash"})
+FOR_MAIN_ONLY = frozenset({"never-quits", "done-too-early", "shared-state", "wrong-unit", "crash"})
 
 NOT_YET = "Not judged until the program gets to the end of its work."
 BUSY_HOST_S = 0.15  # a machine that wakes a sleeper later than this is too busy to be a witness
@@ -156,13 +156,14 @@ def _is_for_main_only(evidence: Evidence, test: str, diagnosis: str) -> bool:
     if not _program_is_right(evidence):
         return False
     plainest = _plainest_tests(evidence)
+    found = {one.name: contract.examine(evidence, one) for one in evidence.tests}
+    seen = {name: one.diagnosis for name, one in found.items() if one}
     if diagnosis == "todo-left":  # main does it all, the functions nothing
-        found = [contract.examine(evidence, one) for one in evidence.tests if one.name in plainest]
-        return any(one is not None and one.diagnosis == "todo-left" for one in found)
-    if diagnosis == "never-quits":  # with fewer it waits for ever, with more it is early
-        return "done-too-early" in _plain_findings(evidence)
+        return any(seen.get(name) == "todo-left" for name in plainest)
     if test not in plainest or diagnosis not in FOR_MAIN_ONLY:
         return False
+    if diagnosis == "never-quits" and "done-too-early" not in seen.values():
+        return False  # with fewer than in main it would wait for ever, with more be early
     # How it waits would explain the failure better.
     ways = (program.uses_one_thread, program.leaves_the_processor_alone, program.never_blocks)
     return not any(way(evidence) for way in ways)
