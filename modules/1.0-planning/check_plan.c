@@ -15,18 +15,20 @@
  *
  * The first argument of each failure is the diagnosis that it stands for.
  */
-#define _GNU_SOURCE /* fopencookie() */
+#define _GNU_SOURCE /* fopencookie(), memfd_create() */
 
 #include "plan.h"
 
 #include "harness.h"
 
+#include <fcntl.h>
 #include <math.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/time.h>
 #include <time.h>
@@ -515,45 +517,93 @@ END_TEST
 
 /* ---- What is printed, seen from inside ----
  *
- * stdout passes through here on its way out, so that a test can tell when a step started
- * and say what that means; the grader sees the same lines, and judges by them.
+ * What is printed passes through here on its way out, so that a test can tell when a step
+ * started and say what that means; the grader sees the same lines, and judges by them.
+ *
+ * stdio comes here at once.  What goes around it, with write() or a GIOChannel, collects
+ * in a file in memory that stands in for the file descriptor, and is fetched before the
+ * main loop waits: until then no time passes.
  */
 
 static struct {
-  int fd;
-  GString *line;
+  int out_fd;          /* to the grader */
+  int memory_fd;       /* what is written to file descriptor 1 itself */
+  off_t n_fetched;     /* bytes of memory_fd that have been passed on */
+  GString *line;       /* the beginning of one */
   GHashTable *times_s; /* line -> when it came, in seconds (gdouble *) */
-} tee;
+} printed;
 
 static ssize_t
-on_write (void *cookie, const char *text, size_t length)
+pass_on (const char *text, size_t length)
 {
-  ssize_t written = write (tee.fd, text, length);
+  ssize_t written = write (printed.out_fd, text, length);
 
   for (ssize_t i = 0; i < written; i++) {
     if (text[i] != '\n') {
-      g_string_append_c (tee.line, text[i]);
+      g_string_append_c (printed.line, text[i]);
       continue;
     }
     double now_s = contract_now_s ();
-    if (!g_hash_table_contains (tee.times_s, tee.line->str))
-      g_hash_table_insert (tee.times_s, g_strdup (tee.line->str),
+    if (!g_hash_table_contains (printed.times_s, printed.line->str))
+      g_hash_table_insert (printed.times_s, g_strdup (printed.line->str),
                            g_memdup2 (&now_s, sizeof now_s));
-    g_string_truncate (tee.line, 0);
+    g_string_truncate (printed.line, 0);
   }
   return written;
 }
 
 static void
+fetch_unbuffered (void)
+{
+  char text[4096];
+  ssize_t n_read;
+
+  while ((n_read = pread (printed.memory_fd, text, sizeof text, printed.n_fetched)) > 0) {
+    printed.n_fetched += n_read;
+    pass_on (text, (size_t) n_read);
+  }
+}
+
+static ssize_t
+on_stdio (void *cookie, const char *text, size_t length)
+{
+  fetch_unbuffered (); /* It came first. */
+  return pass_on (text, length);
+}
+
+static gboolean
+on_before_waiting (GSource *source, int *timeout_ms)
+{
+  fetch_unbuffered ();
+  return FALSE;
+}
+
+static void
 watch_stdout (void)
 {
-  if (tee.times_s != NULL)
+  static GSourceFuncs functions = { .prepare = on_before_waiting };
+
+  if (printed.times_s != NULL)
     return;
-  tee.fd = STDOUT_FILENO;
-  tee.line = g_string_new (NULL);
-  tee.times_s = g_hash_table_new (g_str_hash, g_str_equal);
-  stdout = fopencookie (NULL, "w", (cookie_io_functions_t){ .write = on_write });
+  printed.line = g_string_new (NULL);
+  printed.times_s = g_hash_table_new (g_str_hash, g_str_equal);
+  printed.out_fd = dup (STDOUT_FILENO);
+  printed.memory_fd = memfd_create ("stdout", MFD_CLOEXEC);
+  dup2 (printed.memory_fd, STDOUT_FILENO);
+  stdout = fopencookie (NULL, "w", (cookie_io_functions_t){ .write = on_stdio });
   setvbuf (stdout, NULL, _IOLBF, 0);
+
+  GSource *before_waiting = g_source_new (&functions, sizeof (GSource));
+  g_source_set_priority (before_waiting, G_MININT); /* It is asked before all others. */
+  g_source_attach (before_waiting, NULL);
+}
+
+/* line -> when it came, in seconds (gdouble *) */
+static GHashTable *
+times_of_lines (void)
+{
+  fetch_unbuffered ();
+  return printed.times_s;
 }
 
 /* When the line came, in seconds since the test began; NAN if it did not come. */
@@ -561,7 +611,7 @@ static double
 seen_s (const char *format, const char *name, guint seconds)
 {
   g_autofree char *line = g_strdup_printf (format, name, seconds);
-  const double *time_s = g_hash_table_lookup (tee.times_s, line);
+  const double *time_s = g_hash_table_lookup (times_of_lines (), line);
 
   return time_s != NULL ? *time_s : NAN;
 }
@@ -785,7 +835,7 @@ foreign_line (const Plan *plan)
   GHashTableIter iter;
   gpointer line;
 
-  g_hash_table_iter_init (&iter, tee.times_s);
+  g_hash_table_iter_init (&iter, times_of_lines ());
   while (g_hash_table_iter_next (&iter, &line, NULL)) {
     gboolean is_own = FALSE;
     for (gsize i = 0; i < plan->steps->len && !is_own; i++)
@@ -904,7 +954,7 @@ START_TEST (run_refuses_a_cycle)
                     "ever");
   contract_require (error != NULL, "error-not-set",
                     "run_plan returned FALSE, but set no error");
-  contract_require (g_hash_table_size (tee.times_s) == 0, "cycle-missed",
+  contract_require (g_hash_table_size (times_of_lines ()) == 0, "cycle-missed",
                     "a step was started although the plan can not be run");
 }
 END_TEST
@@ -1150,20 +1200,23 @@ analyse_chain (const Plan *plan)
                     plan->steps->len, plan->steps->len);
 }
 
-static ssize_t
-swallow (void *cookie, const char *text, size_t length)
+/* From now on, nobody reads the output: to do so costs more than a plan itself. */
+static void
+be_quiet (void)
 {
-  return (ssize_t) length;
+  int nowhere = open ("/dev/null", O_WRONLY | O_CLOEXEC);
+
+  dup2 (nowhere, STDOUT_FILENO);
+  close (nowhere);
 }
 
-/* Without its output, which costs more than the plan itself. */
 static void
 run_quietly (const Plan *plan)
 {
   gboolean done = FALSE;
   double started_s = contract_now_s ();
 
-  stdout = fopencookie (NULL, "w", (cookie_io_functions_t){ .write = swallow });
+  be_quiet ();
   run_plan (plan_steps (plan), plan->steps->len, 0, ignore_times, &done, NULL);
   contract_run_until (&done, plan->makespan_s + 1);
   contract_require (done, "wrong-elapsed",
