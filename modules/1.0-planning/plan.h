@@ -17,8 +17,9 @@
  * @name     What it is called, unique in its plan.  UTF-8, any length.  Not owned.
  * @seconds  How long it takes, in seconds: 0 to G_MAXUINT / 1000 (49 days).
  * @needs    The names of the steps that must have finished before this one starts,
- *           ended by NULL; write NEEDS ("a", "b").  NULL: it needs nothing.  A need
- *           that is named twice is one need.  A need may stand later in the plan.
+ *           ended by NULL; write NEEDS ("a", "b").  NULL or an empty list: it needs
+ *           nothing.  A need that is named twice is one need.  A need may stand later in
+ * the plan.
  */
 typedef struct {
   const char *name;
@@ -31,15 +32,16 @@ typedef struct {
 /**
  * PlanError: why a plan can not be run; the message says which steps are to blame.
  *
- * If several reasons apply, any one of them may be reported.
+ * If several reasons apply, any one of them may be reported.  As everywhere in GLib,
+ * @error may be NULL: then the caller does not want to know the reason.
  */
 #define PLAN_ERROR (g_quark_from_static_string ("plan-error"))
 
 typedef enum {
   PLAN_ERROR_UNKNOWN_NEED,   /* names the step, and the need that is not in the plan */
   PLAN_ERROR_DUPLICATE_NAME, /* names the name that two steps have */
-  PLAN_ERROR_SELF_NEED,      /* names the step that needs itself */
-  PLAN_ERROR_CYCLE,          /* "a needs b needs c needs a": one cycle, and in order */
+  PLAN_ERROR_SELF_NEED, /* names the step that needs itself; or "a needs a", as below */
+  PLAN_ERROR_CYCLE,     /* "a needs b needs c needs a": one cycle, and in order */
 } PlanError;
 
 /**

@@ -10,6 +10,7 @@ usual misconceptions, so that a wrong schedule can be recognised and not only re
 from __future__ import annotations
 
 import heapq
+import itertools
 import random
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
@@ -18,6 +19,7 @@ from grader.records import GraderError, Scenario
 
 Timeline = tuple[tuple[float, str], ...]
 ATTEMPTS = 1000  # to find a random plan with certain properties; a few are enough
+LONGEST_S = 0xFFFFFFFF // 1000  # of a step: what its milliseconds fit into, G_MAXUINT
 PAUSE_S = 2  # between the end of one plan of a test and the start of the next
 
 
@@ -149,15 +151,20 @@ def one_by_one_starts(plan: Plan) -> list[int]:
     return starts
 
 
-def first_come_starts(plan: Plan, limit: int) -> list[int]:
-    """The step that has been ready for the longest time goes first."""
-    turn = iter(range(len(plan)))
+def by_turn(first: Callable[[int], float]) -> Urgency:
+    """An urgency, of equals that of the step that has been ready for the longest time."""
+    turn = itertools.count()
     turns: dict[int, int] = {}
 
     def urgency(i: int) -> tuple[float, ...]:
-        return (turns.setdefault(i, next(turn)),)
+        return (first(i), turns.setdefault(i, next(turn)))
 
-    return start_times(plan, limit, urgency)
+    return urgency
+
+
+def first_come_starts(plan: Plan, limit: int) -> list[int]:
+    """The step that has been ready for the longest time goes first."""
+    return start_times(plan, limit, by_turn(lambda _: 0))
 
 
 def misunderstood_starts(plan: Plan, limit: int) -> Iterator[tuple[str, list[int]]]:
@@ -186,6 +193,7 @@ def misunderstood_limits(
     """The same for what can only be misunderstood when there is a limit."""
     remaining = remaining_s(plan)
     _, needed_by = arrows(plan)
+    yield "ties-by-position", start_times(plan, limit, by_turn(lambda i: -remaining[i]))
     yield "limit-ignored", start_times(plan, 0, longest_first)
     yield "limit-off-by-one", start_times(plan, limit + 1, longest_first)
     if limit > 1:
@@ -231,6 +239,7 @@ def misunderstood_makespans(plan: Plan) -> Iterator[tuple[str, int]]:
     yield "makespan-is-sum", sum(step.seconds for step in plan)
     yield "makespan-is-longest-step", max(step.seconds for step in plan)
     yield "waves", max(ends(plan, waves))
+    yield "wrong-critical-path", remaining_s(plan)[topological_order(plan)[0]]
     yield "greedy-path", greedy_length_s(plan, first)
     yield "greedy-path", max(greedy_length_s(plan, root) for root in roots)
     yield "greedy-path", most_steps_s(plan)
@@ -442,13 +451,19 @@ def refusal_scenarios(rng: random.Random) -> list[Scenario]:
     duplicate[4] = Step(duplicate[0].name, 1)
     duplicate = [Step(s.name, s.seconds) for s in duplicate]
     selfish[3] = Step(selfish[3].name, 1, (*selfish[3].needs, selfish[3].name))
-    misfits = given_plan(unknown) + given_plan(duplicate) + given_plan(selfish)
-    cycles = [cyclic(rng, 2), cyclic(rng, rng.randint(3, 5))]
+    misfits = [unknown, duplicate, selfish]
+    cycles = [cyclic(rng, 2), cyclic(rng, rng.randint(3, 5)), cyclic(rng, 60)]
     return [
-        Scenario("refuses_names_that_do_not_fit", tuple(misfits), ()),
-        Scenario("refuses_a_cycle", tuple(given_plan(cycles[0]) + given_plan(cycles[1])), ()),
-        Scenario("run_refuses_a_cycle", tuple(given_plan(cycles[1])), ()),
+        refusal_scenario("refuses_names_that_do_not_fit", misfits),
+        refusal_scenario("refuses_a_cycle", cycles),
+        refusal_scenario("run_refuses_a_cycle", cycles[1:2]),
+        refusal_scenario("refuses_without_saying_why", [*misfits, cycles[0]]),
     ]
+
+
+def refusal_scenario(test: str, plans: Sequence[Plan]) -> Scenario:
+    """Plans of which none starts."""
+    return Scenario(test, tuple(line for plan in plans for line in given_plan(plan)), ())
 
 
 def path_scenarios(rng: random.Random) -> list[Scenario]:
@@ -465,9 +480,8 @@ def path_scenarios(rng: random.Random) -> list[Scenario]:
 def long_path_scenario(rng: random.Random) -> Scenario:
     """A chain that takes more than 2 ** 32 seconds, though no step of it does."""
     names = [new_name(rng) for _ in range(1100)]
-    longest_s = (1 << 32) // 1000
-    plan = [Step(name, longest_s, tuple(names[:i][-1:])) for i, name in enumerate(names)]
-    sums_s = [longest_s * (i + 1) for i in range(len(plan))]
+    plan = [Step(name, LONGEST_S, tuple(names[:i][-1:])) for i, name in enumerate(names)]
+    sums_s = [LONGEST_S * (i + 1) for i in range(len(plan))]
     wrapped_s = {sums_s[-1] % (1 << 32), max(sum_s % (1 << 32) for sum_s in sums_s)}
     lines = [*given_plan(plan), f"makespan {sums_s[-1]}"]
     lines += [f"instead {wrong_s} overflow" for wrong_s in wrapped_s]
@@ -494,14 +508,39 @@ def run_scenarios(rng: random.Random) -> list[Scenario]:
     twice = with_needs_twice(rng, diamond(rng, 3))
     instant = build(rng, [0, 0, 0], [[], [0], [0]])
     zero = build(rng, [0, 0, 3, 0, 0], [[], [0], [0], [1, 2], [3]])
+    forests = [(forest(rng, 8), 0) for _ in range(2)]
     return [
         run_scenario("run_chains_and_diamonds", [(plan, 0) for plan in one_root]),
         run_scenario("run_plans_of_all_shapes", [(p, 0) for p in [telling, *of_all_shapes(rng)]]),
-        run_scenario("run_several_steps_without_needs", [(forest(rng, 8), 0)]),
-        run_scenario("run_with_needs_named_twice", [(twice, 0)]),
-        run_scenario("run_steps_of_no_seconds", [(zero, 0), (instant, 0)]),
+        run_scenario("run_several_steps_without_needs", [plain(rng), *forests]),
+        run_scenario("run_with_needs_named_twice", [plain(rng), (twice, 0)]),
+        run_scenario("run_steps_of_no_seconds", [plain(rng), (zero, 0), (instant, 0)]),
         run_scenario("run_no_steps", [([], 0)]),
+        run_scenario("run_steps_with_unusual_names", [(unusual_names(rng), 0)]),
+        weeks_scenario(rng),
+        run_scenario("times_after_weeks", [([Step(new_name(rng), 2)], 0) for _ in range(2)]),
     ]
+
+
+def plain(rng: random.Random) -> tuple[list[Step], int]:
+    """A plan, and no limit, for a test of something special: there is nothing special to it."""
+    return chain(rng, 3), 0
+
+
+def unusual_names(rng: random.Random) -> list[Step]:
+    """Names that are legal all the same; each step needs the one before it."""
+    name = new_name(rng)
+    long = name * 400
+    names = [f"{name}_a", f"{name}_A", f"{name}_100%%", f"%d_{name}_%u", f"{long}_a", f"{long}_b"]
+    return [Step(one, i + 1, tuple(names[:i][-1:])) for i, one in enumerate(names)]
+
+
+def weeks_scenario(rng: random.Random) -> Scenario:
+    """Steps of a few seconds, of some more microseconds than 32 bits hold, and the longest."""
+    seconds = [3, (1 << 32) // 1000000 + 1, LONGEST_S]
+    plan = [Step(new_name(rng), duration_s) for duration_s in seconds]
+    seen = tuple(line for line in timeline(plan, 0) if line[0] < LONGEST_S)
+    return Scenario("run_steps_of_weeks", tuple(run_lines(plan, 0)), seen)
 
 
 LIMIT_DIAGNOSES = (
@@ -518,13 +557,69 @@ def limit_scenarios(rng: random.Random) -> list[Scenario]:
     """run_plan with a limit."""
     plans = [(telling_plan(rng, limit, LIMIT_DIAGNOSES), limit) for limit in (2, 3)]
     alone = telling_plan(rng, 1, ["list-order-start", "shortest-first"])
-    names = sorted(new_name(rng) for _ in range(9))
-    tied = [Step(name, 5) for name in reversed(names)]
     return [
-        run_scenario("run_with_a_limit", [*plans, (alone, 1)]),
-        run_scenario("run_ties_by_position", [(tied, 1)]),
-        run_scenario("run_with_a_limit_beyond_the_plan", [(diamond(rng, 3), 100)]),
+        run_scenario("run_with_a_limit", [plain(rng), *plans, (alone, 1)]),
+        run_scenario("run_ties_by_position", [plain(rng), *((plan, 1) for plan in tied(rng))]),
+        run_scenario("run_with_a_limit_beyond_the_plan", [plain(rng), (diamond(rng, 3), 100)]),
+        # The chain is less than the other step if its seconds are taken for a gint,
+        urgent_scenario("run_longest_path_first_beyond_31_bits", rng, 1, 600),
+        # and here if they are taken for a guint.
+        urgent_scenario("run_longest_path_first_beyond_32_bits", rng, LONGEST_S, 1001),
+        hundreds_scenario(rng),
     ]
+
+
+def tied(rng: random.Random) -> list[list[Step]]:
+    """Plans in which several steps are equally urgent.
+
+    In the second the one that stands first becomes ready last, while the other one waits.
+    """
+    names = sorted(new_name(rng) for _ in range(9))
+    alike = [Step(name, 5) for name in reversed(names)]
+    short_s, tied_s = rng.sample(range(2, 9), 2)
+    before, late, early, longest, last = (new_name(rng) for _ in range(5))
+    waiting = [
+        Step(before, short_s),
+        Step(late, tied_s, (before,)),
+        Step(early, tied_s),
+        Step(longest, short_s + tied_s),
+        Step(last, 1, (longest,)),
+    ]
+    return [alike, waiting]
+
+
+def rival_of_a_chain(rng: random.Random, first_s: int, link_s: int, n_links: int) -> list[Step]:
+    """One step, then the links of a chain."""
+    names = [new_name(rng) for _ in range(n_links)]
+    links = [Step(name, link_s, tuple(names[:i][-1:])) for i, name in enumerate(names)]
+    return [Step(new_name(rng), first_s), *links]
+
+
+def urgent_scenario(test: str, rng: random.Random, first_s: int, n_links: int) -> Scenario:
+    """One place, and a chain that is more urgent than the step before it; first a short one."""
+    short = rival_of_a_chain(rng, min(first_s, 5), 5, 2)
+    long = rival_of_a_chain(rng, first_s, LONGEST_S, n_links)
+    lines = [*given_plan(short, 1), numbers("starts", right_starts(short, 1))]
+    lines += ["otherwise wrong-schedule", *given_plan(long, 1)]
+    return Scenario(test, tuple(lines), None)
+
+
+def hundreds_scenario(rng: random.Random) -> Scenario:
+    """More needs of one step, and larger limits, than a byte can count; first the same with few.
+
+    They end one after another, so that who counts modulo 256 starts the last step too early;
+    and the longest stand first, so that who chooses wrongly is not suspected of that.
+    """
+
+    def star(n_needs: int) -> list[Step]:
+        names = [new_name(rng) for _ in range(n_needs)]
+        needs = [Step(name, 16 - i * 16 // n_needs) for i, name in enumerate(names)]
+        return [Step(new_name(rng), 1, tuple(names)), *needs]
+
+    lines = run_lines(star(8), 0) + run_lines(star(8), 3)
+    for limit in (0xFFFFFFFF, 256):
+        lines += [*run_lines(star(300), limit), "otherwise overflow"]
+    return Scenario("run_hundreds_of_needs", tuple(lines), None)
 
 
 def in_flight_scenario(rng: random.Random) -> Scenario:
@@ -533,6 +628,13 @@ def in_flight_scenario(rng: random.Random) -> Scenario:
     lines = run_lines(plans[0], 2) + run_lines(plans[1], 2)
     expected = timeline(plans[0], 2) + timeline(plans[1], 2, at_s=1)
     return Scenario("run_two_in_flight", tuple(lines), expected)
+
+
+def twin_scenario(rng: random.Random) -> Scenario:
+    """One plan twice at once, the second time one second after the first."""
+    plan = telling_plan(rng, 2, [])
+    expected = timeline(plan, 2) + timeline(plan, 2, at_s=1)
+    return Scenario("run_two_with_the_same_names", tuple(run_lines(plan, 2)), expected)
 
 
 def manners_scenarios(rng: random.Random) -> list[Scenario]:
@@ -544,8 +646,9 @@ def manners_scenarios(rng: random.Random) -> list[Scenario]:
     chained = timeline(first, 0) + timeline(second, 0, at_s=makespan_s(first))
     return [
         in_flight_scenario(rng),
+        twin_scenario(rng),
         Scenario("run_from_a_callback", tuple(run_lines(first, 0) + run_lines(second, 0)), chained),
-        run_scenario("run_steps_are_reused", [(reused, 0)]),
+        run_scenario("run_steps_are_reused", [plain(rng), (reused, 0)]),
         run_scenario("loop_stays_responsive", [(heart, 0)]),
         Scenario("run_leaves_nothing_behind", tuple(given_plan(heap, 2)), None),
         Scenario("refusing_leaves_nothing_behind", tuple(given_plan(cyclic(rng, 3))), None),

@@ -341,7 +341,7 @@ job_start_ready (Job *job)
     job->times[node->pos].start_ms = job_ms (job);
     printf ("[%s] starting...\n", node->name);
     fflush (stdout);
-    node->due_us = g_get_monotonic_time () + node->seconds * G_USEC_PER_SEC;
+    node->due_us = g_get_monotonic_time () + (gint64) node->seconds * G_USEC_PER_SEC;
     g_sequence_insert_sorted (job->ends, node, by_due_time, NULL);
   }
   job_set_timer (job);

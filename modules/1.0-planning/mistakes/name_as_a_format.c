@@ -1,4 +1,5 @@
-// variant: g_queue_insert_sorted keeps the few steps that are ready in order
+// mistake: output-differs
+// "g_print prints a string."
 #include "plan.h"
 
 /* ---- Given: one step is one experiment of module 0.5 ---- */
@@ -26,7 +27,8 @@ run_step (const char *name, guint seconds, StepDone done, gpointer user_data)
   RunningStep *running = g_new (RunningStep, 1);
 
   *running = (RunningStep){ name, seconds, done, user_data };
-  g_print ("[%s] starting...\n", name);
+  g_autofree char *line = g_strconcat ("[", name, "] starting...\n", NULL);
+  g_print (line, seconds, seconds);
   g_timeout_add (seconds * 1000, on_time_is_up, running);
 }
 
@@ -127,7 +129,7 @@ typedef struct {
   const Graph *graph;
   const guint64 *remaining_s; /* The larger, the earlier; NULL: the plan's own order. */
   gsize *n_pending;           /* n_pending[i]: needs of step i that have not finished */
-  GQueue ready;               /* the positions of the steps that may start, best first */
+  GSequence *ready;           /* the positions of the steps that may start, best first */
 } Agenda;
 
 /* Negative if step @a goes before step @b; @user_data is the agenda's remaining_s. */
@@ -150,8 +152,8 @@ compare_steps (gconstpointer a, gconstpointer b, gpointer user_data)
 static void
 agenda_add (Agenda *agenda, gsize step)
 {
-  g_queue_insert_sorted (&agenda->ready, GSIZE_TO_POINTER (step), compare_steps,
-                         (gpointer) agenda->remaining_s);
+  g_sequence_insert_sorted (agenda->ready, GSIZE_TO_POINTER (step), compare_steps,
+                            (gpointer) agenda->remaining_s);
 }
 
 static Agenda *
@@ -162,7 +164,7 @@ agenda_new (const Graph *graph, const guint64 *remaining_s)
   agenda->graph = graph;
   agenda->remaining_s = remaining_s;
   agenda->n_pending = g_memdup2 (graph->n_needs, graph->n_steps * sizeof (gsize));
-  g_queue_init (&agenda->ready);
+  agenda->ready = g_sequence_new (NULL);
   for (gsize i = 0; i < graph->n_steps; i++)
     if (agenda->n_pending[i] == 0)
       agenda_add (agenda, i);
@@ -172,7 +174,7 @@ agenda_new (const Graph *graph, const guint64 *remaining_s)
 static void
 agenda_free (Agenda *agenda)
 {
-  g_queue_clear (&agenda->ready);
+  g_sequence_free (agenda->ready);
   g_free (agenda->n_pending);
   g_free (agenda);
 }
@@ -185,8 +187,12 @@ agenda_pop (Agenda *agenda)
 {
   gsize step = NO_STEP;
 
-  if (!g_queue_is_empty (&agenda->ready))
-    step = GPOINTER_TO_SIZE (g_queue_pop_head (&agenda->ready));
+  GSequenceIter *first = g_sequence_get_begin_iter (agenda->ready);
+
+  if (!g_sequence_iter_is_end (first)) {
+    step = GPOINTER_TO_SIZE (g_sequence_get (first));
+    g_sequence_remove (first);
+  }
   return step;
 }
 

@@ -1,5 +1,5 @@
-// mistake: wrong-error
-// "Needing oneself is a cycle of one."
+// mistake: cycle-not-named
+// "A cycle has two or three steps."
 #include "plan.h"
 
 /* ---- Given: one step is one experiment of module 0.5 ---- */
@@ -97,7 +97,7 @@ graph_add_need (Graph *graph, GHashTable *positions, const char *name, const cha
     return FALSE;
   }
   if (GPOINTER_TO_SIZE (needed) == step) {
-    g_set_error (error, PLAN_ERROR, PLAN_ERROR_CYCLE, "%s needs %s", name, need);
+    g_set_error (error, PLAN_ERROR, PLAN_ERROR_SELF_NEED, "%s needs itself", name);
     return FALSE;
   }
   g_array_append_val (graph->needed_by[GPOINTER_TO_SIZE (needed)], step);
@@ -248,7 +248,9 @@ set_cycle_error (const Graph *graph, const Step *steps, GError **error)
   for (gsize next = waits_for[step]; next != step; next = waits_for[next])
     g_string_append_printf (message, " needs %s", steps[next].name);
   g_string_append_printf (message, " needs %s", steps[step].name);
-  g_set_error_literal (error, PLAN_ERROR, PLAN_ERROR_CYCLE, message->str);
+  char text[256];
+  g_strlcpy (text, message->str, sizeof text);
+  g_set_error_literal (error, PLAN_ERROR, PLAN_ERROR_CYCLE, text);
 }
 
 /* The graph of a plan that can be run, its order included; or the reason why not. */
