@@ -91,10 +91,9 @@ def _examine_timeline(evidence: Evidence, test: TestRun) -> Finding | None:
     if never:
         saw = f"saw {console.quote(unasked[0].text)}" if unasked else "which never came"
         return Finding("output-differs", f"expected {console.quote(never[0].text)}, {saw}")
-    if again := console.repeated(due, test.stdout):
-        return Finding("timer-repeats", again)
     if unasked:
-        return console.compare(due, test.stdout)
+        again = console.repeated(due, test.stdout)
+        return Finding("timer-repeats", again) if again else console.compare(due, test.stdout)
     if wrong := console.times_differ(due, test.stdout, late_s=test.scenario.late_s):
         line, came_s = wrong
         words = f"{console.quote(line.text)} came at {came_s:.3f} s, not at {line.at_s:.3f} s"

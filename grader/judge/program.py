@@ -112,7 +112,7 @@ def _why_lines_differ(evidence: Evidence, run: Run, found: Finding) -> list[Find
     if not seen and (_did_something(run) or (run.exit.stopped and _works_in_tests(evidence))):
         return [Finding("output-differs", found.evidence)]
     begun = [line.text for line in seen] == [line.text for line in due[: len(seen)]]
-    if begun and not any(starts) and not _did_something(run):
+    if begun and not any(starts) and run.exit.status == 0 and not run.stderr:
         return [Finding("todo-left", found.evidence)]
     if again := console.repeated(due, seen):
         return [found, Finding("timer-repeats", again)]
