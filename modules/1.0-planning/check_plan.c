@@ -171,7 +171,8 @@ step_needs (const Step *step, const char *name)
  * test can say what that means.  Processor time is real on the virtual clock as well.
  */
 
-static const int CPU_LIMIT_S = 2;
+static const double CPU_LIMIT_S = 2;
+static const double SMALL_CPU_LIMIT_S = 0.5; /* before an endless path fills the memory */
 static const rlim_t SMALL_STACK_BYTES = 512 * 1024; /* 52 bytes for each step in a row */
 static const gssize ABOUT_BYTES = 256 * 1024; /* what stood on it before, and a frame */
 
@@ -205,9 +206,12 @@ watch_out_for (int signal_number)
 }
 
 static void
-limit_cpu (int seconds)
+limit_cpu (double seconds)
 {
-  const struct itimerval limit = { .it_value.tv_sec = seconds };
+  const struct itimerval limit = {
+    .it_value = { .tv_sec = (time_t) seconds,
+                  .tv_usec = (suseconds_t) (fmod (seconds, 1) * 1e6) },
+  };
 
   watch_out_for (SIGPROF);
   setitimer (ITIMER_PROF, &limit, NULL);
@@ -225,15 +229,17 @@ limit_stack (void)
   watch_out_for (SIGSEGV);
 }
 
-/* Fail with @diagnosis if what follows takes more than CPU_LIMIT_S of processor time,
- * until limit_cpu (0) says that it has come to its end; both in the same function. */
-#define REQUIRE_AN_END(diagnosis)                                                        \
+/* Fail with @diagnosis if what follows takes more than @limit_s of processor time, until
+ * limit_cpu (0) says that it has come to its end; both in the same function. */
+#define REQUIRE_AN_END_WITHIN(limit_s, diagnosis)                                        \
   do {                                                                                   \
     if (sigsetjmp (back, 1) != 0)                                                        \
-      contract_fail (diagnosis, "it was still computing after %d s of processor time",   \
-                     CPU_LIMIT_S);                                                       \
-    limit_cpu (CPU_LIMIT_S);                                                             \
+      contract_fail (diagnosis, "it was still computing after %g s of processor time",   \
+                     limit_s);                                                           \
+    limit_cpu (limit_s);                                                                 \
   } while (0)
+
+#define REQUIRE_AN_END(diagnosis) REQUIRE_AN_END_WITHIN (CPU_LIMIT_S, diagnosis)
 
 /* ---- plan_order ---- */
 
@@ -503,7 +509,7 @@ require_critical_path (const Plan *plan)
   guint64 makespan_s = G_MAXUINT64;
   const char *missing = plan->steps->len == 0 ? "empty-plan" : "good-plan-refused";
 
-  REQUIRE_AN_END ("wrong-critical-path");
+  REQUIRE_AN_END_WITHIN (SMALL_CPU_LIMIT_S, "wrong-critical-path");
   g_autoptr (GArray) path =
       plan_critical_path (plan_steps (plan), plan->steps->len, &makespan_s, &error);
 
@@ -719,12 +725,13 @@ fills_all_places (const Watch *watch)
     for (gsize k = 0; k < n_steps; k++)
       if (step_needs (step, plan_steps (watch->plan)[k].name))
         ready_s = MAX (ready_s, end_seen_s (&plan_steps (watch->plan)[k]));
-    /* Steps take whole seconds, so this looks at every stretch between two events. */
+    double after_s = start_seen_s (step) - watch->started_s;
+    if (isnan (ready_s) || !is_at (after_s, rint (after_s)))
+      return FALSE;
+    /* All in whole seconds, so this looks at every stretch between two events. */
     for (double time_s = ready_s + 0.5; time_s < start_seen_s (step); time_s++)
       if (count_running_at (watch, time_s) != watch->plan->limit)
         return FALSE;
-    if (isnan (start_seen_s (step)) || isnan (ready_s))
-      return FALSE;
   }
   return watch->plan->limit > 0;
 }
@@ -906,8 +913,10 @@ start_steps (Watch *watch, const Plan *plan, const Step *steps, PlanDone done,
   watch_stdout ();
   *watch = (Watch){ .plan = plan, .started_s = contract_now_s () };
   give_data (user_data);
+  REQUIRE_AN_END ("busy-wait");
   gboolean started =
       run_plan (steps, plan->steps->len, plan->limit, done, user_data, &error);
+  limit_cpu (0);
   double took_s = contract_now_s () - watch->started_s;
 
   watch->returned = TRUE;
@@ -1488,7 +1497,7 @@ analyse_and_forget (const Plan *plan)
 
 START_TEST (run_leaves_nothing_behind)
 {
-  REQUIRE_AN_END ("never-quits");
+  REQUIRE_AN_END_WITHIN (SMALL_CPU_LIMIT_S, "never-quits");
   require_same_heap (analyse_and_forget, "plan_order and plan_critical_path");
   require_same_heap (run_and_forget, "run_plan");
   limit_cpu (0);
@@ -1661,7 +1670,7 @@ START_TEST (ten_thousand_in_a_row)
   contract_require (signal_number != SIGSEGV, "recursion-overflow",
                     "the stack overflowed on a plan of 10000 steps in a row");
   contract_require (signal_number != SIGPROF, "quadratic",
-                    "it was still computing after %d s of processor time", CPU_LIMIT_S);
+                    "it was still computing after %g s of processor time", CPU_LIMIT_S);
   limit_cpu (CPU_LIMIT_S);
   limit_stack ();
   analyse_chain (forwards);
