@@ -490,3 +490,19 @@ def test_a_special_check_says_nothing_special_where_nothing_works() -> None:
     all_of_them = judge(evidence(tests=lose(*(one.name for one in passed_tests()))))
     assert "shared-state" not in [one.id for one in all_of_them.diagnoses]
     assert first(judge(evidence(tests=lose("gather_two_in_flight")))) == "shared-state"
+
+
+def test_what_is_due_twice_may_come_twice() -> None:
+    """Two plans with the same names, one a second after the other: no timer fires again."""
+    due = ((1.0, "[a] starting..."), (2.0, "[a] starting..."))
+    name = "gather_two_in_flight"
+    tests = tuple(
+        replace(one, scenario=Scenario(name, (), due), stdout=lines(due))
+        if one.name == name
+        else one
+        for one in passed_tests()
+    )
+    assert judge(evidence(tests=tests)).verdict == "pass"
+    again = lines([*due, (3.0, "[a] starting...")])
+    tests = tuple(replace(one, stdout=again) if one.name == name else one for one in tests)
+    assert first(judge(evidence(tests=tests))) == "timer-repeats"
