@@ -575,21 +575,30 @@ static struct {
   GHashTable *times_s; /* line -> when it came, in seconds (gdouble *) */
 } printed;
 
+/* White space at the end is forgiven. */
+static void
+note_line (void)
+{
+  char *line = g_strchomp (g_strdup (printed.line->str));
+  double now_s = contract_now_s ();
+
+  if (!g_hash_table_contains (printed.times_s, line))
+    g_hash_table_insert (printed.times_s, line, g_memdup2 (&now_s, sizeof now_s));
+  else
+    g_free (line);
+  g_string_truncate (printed.line, 0);
+}
+
 static ssize_t
 pass_on (const char *text, size_t length)
 {
   ssize_t written = write (printed.out_fd, text, length);
 
   for (ssize_t i = 0; i < written; i++) {
-    if (text[i] != '\n') {
+    if (text[i] == '\n')
+      note_line ();
+    else
       g_string_append_c (printed.line, text[i]);
-      continue;
-    }
-    double now_s = contract_now_s ();
-    if (!g_hash_table_contains (printed.times_s, printed.line->str))
-      g_hash_table_insert (printed.times_s, g_strdup (printed.line->str),
-                           g_memdup2 (&now_s, sizeof now_s));
-    g_string_truncate (printed.line, 0);
   }
   return written;
 }
