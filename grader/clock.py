@@ -258,6 +258,8 @@ class Clock:
             self._end_wait(thread, self.now_ns, unended=True)
             self._end_spin(thread)
             thread.channel.close()
+        # The threads of a process that ends go in any order.
+        self.waits.sort(key=lambda one: (one[0].end_s, one[0].process, one[0].thread))
         for process in self._processes:
             if process.pidfd >= 0:
                 os.close(process.pidfd)

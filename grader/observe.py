@@ -291,7 +291,7 @@ def split_tests(run: Run, scenarios: tuple[Scenario, ...], nonce: str) -> tuple[
         elif words[:2] == ["note", nonce] and len(words) == 5:
             notes.setdefault(words[2], f"{words[3]} {words[4]}")
     for test, note in notes.items():
-        if results.get(test, ("error", ""))[0] == "error":
+        if test not in ends and results.get(test, ("error", ""))[0] == "error":
             results[test] = ("died", note)
     return tuple(
         _test_run(run, scenario, begins, scenario.test in ends, results.get(scenario.test))
