@@ -84,6 +84,13 @@ def test_what_a_test_noticed_does_not_count_when_it_ends() -> None:
     assert (two.died, two.diagnosis) == (False, "done-twice")
 
 
+def test_who_reached_the_end_did_not_die_there() -> None:
+    """If a later test takes the whole run along there are no results, but the end was seen."""
+    said = (1.5, f"note {NONCE} one done-too-early: done was called at 1 s")
+    one, _ = split([REPORT[0], said, *REPORT[1:3]])
+    assert (one.status, one.died, one.diagnosis) == ("missing", False, "")
+
+
 def test_scenarios_are_new_in_each_grade_and_can_be_repeated() -> None:
     """The seed decides, and is kept in the record."""
     assert load_scenarios(GATHER, 1) == load_scenarios(GATHER, 1)
