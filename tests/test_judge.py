@@ -489,7 +489,14 @@ def test_a_special_check_says_nothing_special_where_nothing_works() -> None:
     """Whoever loses every result does not lose them because two gathers share something."""
     all_of_them = judge(evidence(tests=lose(*(one.name for one in passed_tests()))))
     assert "shared-state" not in [one.id for one in all_of_them.diagnoses]
-    assert first(judge(evidence(tests=lose("gather_two_in_flight")))) == "shared-state"
+    two = "gather_two_in_flight"
+    assert first(judge(evidence(tests=lose(two)))) == "shared-state"
+    others = tuple(
+        one if one.name == two else replace(one, status="fail", diagnosis="wrong-unit")
+        for one in lose(two)
+    )
+    no_test_passes = judge(evidence(tests=others))
+    assert "shared-state" not in [one.id for one in no_test_passes.diagnoses]
 
 
 def test_what_is_due_twice_may_come_twice() -> None:
