@@ -209,7 +209,8 @@ class Clock:
         self.loops_alive = 0
         self._limit_ns = limit_ns
         self._host = host
-        self._processes: list[Process] = []
+        self._n_processes = 0  # that there ever were
+        self._alive: list[Process] = []  # those that have not ended
         self._threads: list[Thread] = []
         self._progress = 1  # grows whenever somebody has run
         self._events = 0  # what has happened while nobody, or somebody else, had the turn
@@ -218,7 +219,8 @@ class Clock:
         self._runner: Thread | None = None
         self._settling_until_s = 0.0
         self._real_s = 0.0  # when time last passed as real time; 0: it is virtual
-        self._add(channel, self._new_process(None))
+        self._first = self._new_process(None)
+        self._add(channel, self._first)
 
     @property
     def now_s(self) -> float:
@@ -232,14 +234,14 @@ class Clock:
     @property
     def has_reported(self) -> bool:
         """The program has loaded the clock."""
-        return self._processes[0].pid != 0
+        return self._first.pid != 0
 
     def tick(self) -> None:
         """Real time has passed: is somebody lost, and what has come from outside?"""
         real_s = time.monotonic()
         if self._settling_until_s and real_s >= self._settling_until_s:
             self._settling_until_s = 0.0
-        for process in self._processes:
+        for process in list(self._alive):
             if process.ending_since_s and real_s > process.ending_since_s + ENDING_S:
                 self._note("a process went on without the clock")
                 self._bury(process)
@@ -260,15 +262,16 @@ class Clock:
             thread.channel.close()
         # The threads of a process that ends go in any order.
         self.waits.sort(key=lambda one: (one[0].end_s, one[0].process, one[0].thread))
-        for process in self._processes:
+        for process in self._alive:
             if process.pidfd >= 0:
                 os.close(process.pidfd)
 
     # -- Newcomers and their end
 
     def _new_process(self, parent: Process | None) -> Process:
-        process = Process(index=len(self._processes), parent=parent)
-        self._processes.append(process)
+        process = Process(index=self._n_processes, parent=parent)
+        self._n_processes += 1
+        self._alive.append(process)
         return process
 
     def _add(self, channel: socket.socket, process: Process) -> Thread:
@@ -302,8 +305,7 @@ class Clock:
         self._advance(process)
         if not process.ended and all(other.process is not process for other in self._threads):
             if process.pidfd < 0:
-                process.ended = True
-                self._ended = self._progress
+                self._end(process)
             else:
                 process.ending_since_s = time.monotonic()
 
@@ -322,16 +324,22 @@ class Clock:
         if process.ended:
             return
         self._events += 1
-        process.ended = True
-        process.ending_since_s = 0.0
+        self._end(process)
         self._settling_until_s = 0.0
-        if process.pidfd >= 0:
-            self._host.forget_fd(process.pidfd)
         for thread in [one for one in self._threads if one.process is process]:
             self._drop(thread)
         self._progress += 1
         self._ended = self._progress
         self._schedule()
+
+    def _end(self, process: Process) -> None:
+        process.ended = True
+        process.ending_since_s = 0.0
+        self._ended = self._progress
+        self._alive.remove(process)
+        if process.pidfd >= 0:
+            self._host.forget_fd(process.pidfd)
+            os.close(process.pidfd)
 
     # -- What the threads say
 
@@ -501,7 +509,7 @@ class Clock:
         return (
             self._settling_until_s > 0
             or any(thread.state is State.NEW for thread in self._threads)
-            or any(process.ending_since_s for process in self._processes)
+            or any(process.ending_since_s for process in self._alive)
         )
 
     def _next(self) -> Thread | None:
@@ -555,7 +563,7 @@ class Clock:
         if any(thread.state is State.OUTSIDE for thread in self._threads):
             self._real_s = time.monotonic()
             return False
-        if not self._threads or self._processes[0].ended:
+        if not self._threads or self._first.ended:
             return False  # what goes on without the program is not its run any more
         earliest_ns = self._earliest_ns()
         if earliest_ns == NEVER:
@@ -566,17 +574,15 @@ class Clock:
         """Time goes on, but not beyond the limit of any process."""
         until_ns = max(until_ns, self.now_ns)
         step_ns = until_ns - self.now_ns
-        busy = {process.parent for process in self._processes if not process.ended}
-        for process in self._processes:
-            if process.ended or process in busy:
-                continue
+        busy = {process.parent for process in self._alive}
+        idle = [process for process in self._alive if process not in busy]
+        for process in idle:
             if process.age_ns + step_ns > self._limit_ns:
                 self.now_ns += self._limit_ns - process.age_ns
                 self._stop(process, "virtual limit")
                 return False
-        for process in self._processes:
-            if not process.ended and process not in busy:
-                process.age_ns += step_ns
+        for process in idle:
+            process.age_ns += step_ns
         self.now_ns = until_ns
         return True
 
@@ -596,7 +602,7 @@ class Clock:
 
     def _stop(self, process: Process, reason: str) -> None:
         """Ends the youngest process; if it is the only one, the run."""
-        youngest = max((p for p in self._processes if not p.ended), key=lambda p: p.index)
+        youngest = max(self._alive, key=lambda process: process.index)
         if reason == "stuck":
             process = youngest
         self.stops.append(Stop(self.now_s, process.index, reason))
@@ -614,7 +620,7 @@ class Clock:
         step_ns = int((real_s - self._real_s) * NS_PER_S)
         self._real_s = real_s
         self._pass(min(self.now_ns + step_ns, max(self._earliest_ns(), self.now_ns)))
-        for process in self._processes:
+        for process in self._alive:
             self._advance(process)
         outside = any(thread.state is State.OUTSIDE for thread in self._threads)
         waits = any(t.request and t.request.flags & Flag.OUTSIDE for t in self._threads)
@@ -654,7 +660,7 @@ class Clock:
 
     def _sites(self, thread: Thread, request: Request) -> Sites:
         """Addresses in another executable would say nothing about the student's source."""
-        return request.sites if thread.process.inode == self._processes[0].inode else ()
+        return request.sites if thread.process.inode == self._first.inode else ()
 
     def _end_wait(self, thread: Thread, end_ns: int, unended: bool = False) -> None:
         """What others made ready before any time had passed was no wait."""

@@ -103,6 +103,8 @@ def _asan_finding(kind: str, report: Sequence[str], source_name: str) -> Finding
     diagnosis = ASAN_DIAGNOSES.get(kind, "crash")
     if kind == "SEGV" and any("::Deallocate" in line for line in report[:8]):
         kind, diagnosis = "free of what was never allocated", "double-free"
+    elif kind == "SEGV" and any("points to the zero page" in line for line in report[:8]):
+        kind = "a NULL pointer is followed"
     # Whoever freed it himself may have done so for somebody else.
     vague = bool(student_frames(report[_freed(report) :], source_name))
     return Finding(diagnosis, f"AddressSanitizer: {kind}{where}", lines, vague)

@@ -1539,7 +1539,7 @@ END_TEST
 
 /* ---- Plans of thousands of steps ---- */
 
-enum { N_NEEDS = 5, WIDTH = 20 };
+enum { N_NEEDS = 5, WIDTH = 50 };
 
 /* Layers of WIDTH steps, each of which needs N_NEEDS of the layer before it. */
 static Plan *
