@@ -468,9 +468,12 @@ class Clock:
 
         SIGKILL ends a process for sure, but on a busy machine that may take its time.
         """
+        if request.call == "SIGKILL":
+            for other in self._alive:
+                if request.value in (other.local_pid, -other.local_pid):
+                    other.ending_since_s = time.monotonic()
         if request.value:
-            patience_s = ENDING_S if request.call == "SIGKILL" else SETTLING_S
-            self._settling_until_s = time.monotonic() + patience_s
+            self._settling_until_s = time.monotonic() + SETTLING_S
             return
         for thread in self._threads:
             if thread.process is process:

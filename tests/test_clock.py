@@ -193,6 +193,11 @@ def test_the_run_is_over_with_the_program(run: RunProgram) -> None:
     assert (seen.exit, seen.elapsed_s) == (Exit(status=0), 1.0)
 
 
+def test_whoever_is_killed_dies_at_once(run: RunProgram) -> None:
+    """However long the kernel takes to bury the one, when the other is gone already."""
+    assert _timed(_exact(run("kills_two"))) == [(1.0, "large"), (1.0, "small")]
+
+
 def test_five_hundred_threads(run: RunProgram) -> None:
     assert _timed(_exact(run("many_threads", "10"))) == [(0.49, "done")]
 
