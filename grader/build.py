@@ -37,6 +37,7 @@ BIND_ONCE = "-Wl,-z,now"  # each test is a fork: what it calls is looked up befo
 DOES_NOT_COMPILE = 9  # a status that no compiler ends with
 MATHS = "-lm"  # who rounds with <math.h> should not have to know how to link it
 GCC = (parts.CC, "-fdiagnostics-color=never")
+QUICK_LINKER = ("-fuse-ld=gold", "-Wl,--as-needed")  # three times as fast
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def build_program(shop: Workshop) -> Build:
         f"-I{shop.parts.include}",
         _source(shop, "plain"),
         *map(str, shop.parts.objects),
-        *("-o", "program"),
+        *("-g1", *QUICK_LINKER, "-o", "program"),
         *parts.package_flags(module.packages, "--libs"),
         MATHS,
     )
@@ -147,7 +148,7 @@ def _source(shop: Workshop, shelf: str) -> str:
 
 def _linking(shop: Workshop, output: str, *objects: str) -> tuple[str, ...]:
     libs = parts.package_flags(shop.submission.module.packages, "--libs")
-    flags = (*parts.SANITIZE_FLAGS, "-fuse-ld=gold", "-Wl,--as-needed")  # gold: three times as fast
+    flags = (*parts.SANITIZE_FLAGS, *QUICK_LINKER)
     return (*GCC, *flags, "-o", output, "student.o", *objects, *libs, MATHS)
 
 

@@ -101,6 +101,7 @@ def _console(entry: dict[str, Any]) -> Console:
         max_total_s=entry["max_total_s"],
         one_after_another_s=entry["one_after_another_s"],
         late_s=entry.get("late_s", 0.0),
+        early_start=entry.get("early_start", ""),
     )
 
 

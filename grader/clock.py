@@ -28,7 +28,7 @@ from enum import Enum, IntEnum
 from pathlib import Path
 from typing import Protocol
 
-from grader.records import Exactness, Spin, Started, Stop, Wait
+from grader.records import POLL_S, Exactness, Spin, Started, Stop, Wait
 
 NS_PER_S = 1_000_000_000
 NEVER = 2**63 - 1
@@ -48,6 +48,7 @@ SETTLING_S = 0.02  # how long to wait for what a signal does to another process
 HELLO_S = 3.0  # how long a new process may take to report
 # How the reasons begin for which somebody was lost who may just have been late.
 LOST = ("a process went on without", "a child process did not load", "it sleeps in")
+MOST_POLLS = 6_000  # of one process: each costs a request, and there may be millions
 MOST_THREADS = 500  # at a time
 MOST_TRACED = 20_000  # waits, so that an endless program does not fill the memory
 
@@ -136,6 +137,7 @@ class Process:
     ended: bool = False
     ending_since_s: float = 0.0  # real; 0: it is not ending
     n_threads: int = 0  # that were ever created
+    n_polls: int = 0  # waits of up to POLL_S
 
 
 @dataclass(eq=False)
@@ -669,9 +671,11 @@ class Clock:
         """What others made ready before any time had passed was no wait."""
         request = thread.waiting
         thread.waiting = None
-        if request is None or len(self.waits) >= MOST_TRACED:
+        if request is None or (end_ns <= thread.wait_start_ns and not unended):
             return
-        if end_ns <= thread.wait_start_ns and not unended:
+        if end_ns <= thread.wait_start_ns + POLL_S * NS_PER_S and not unended:
+            self._count_poll(thread.process)
+        if len(self.waits) >= MOST_TRACED:
             return
         wait = Wait(
             start_s=thread.wait_start_ns / NS_PER_S,
@@ -686,6 +690,12 @@ class Clock:
             site=None,
         )
         self.waits.append((wait, self._sites(thread, request)))
+
+    def _count_poll(self, process: Process) -> None:
+        """In a minute of polling there are as many requests as in days of anything else."""
+        process.n_polls += 1
+        if process.n_polls == MOST_POLLS:
+            self._stop(process, "polling")
 
     def _end_spin(self, thread: Thread) -> None:
         spin = thread.spin

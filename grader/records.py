@@ -20,6 +20,9 @@ from pathlib import Path
 from typing import Literal
 
 
+POLL_S = 0.0025  # whoever waits for no longer than this, again and again, is polling
+
+
 class GraderError(Exception):
     """The grader could not judge: one line that says what to do.  Exit status 2."""
 
@@ -47,6 +50,7 @@ class Console:
     max_total_s: float
     one_after_another_s: float
     late_s: float = 0.0  # how much later than it is due a line may come in simulated time
+    early_start: str = ""  # the diagnosis for a bar that starts before it is due
 
     @property
     def total_s(self) -> float:
@@ -240,7 +244,7 @@ class Exit:
     status: int | None = None
     signal: int | None = None
     # "stuck" (all threads blocked for ever), "virtual limit", "wall limit", "cpu limit",
-    # "memory limit", "output limit", "process limit", "file size limit"
+    # "memory limit", "output limit", "process limit", "file size limit", "polling"
     stopped: str = ""
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.clock import NEVER, REQUEST, Clock, Flag, Kind, Reply
+from grader.clock import MOST_POLLS, NEVER, REQUEST, Clock, Flag, Kind, Reply
 from grader.execute import Command, Limits, NoBox, run_on_virtual_clock
 from grader.parts import package_flags, virtual_clock
 from grader.records import Exit, Run, Wait
@@ -196,6 +196,17 @@ def test_the_run_is_over_with_the_program(run: RunProgram) -> None:
 def test_whoever_is_killed_dies_at_once(run: RunProgram) -> None:
     """However long the kernel takes to bury the one, when the other is gone already."""
     assert _timed(_exact(run("kills_two"))) == [(1.0, "large"), (1.0, "small")]
+
+
+def test_polling_for_a_few_seconds_is_seen_to_its_end(run: RunProgram) -> None:
+    assert _timed(_exact(run("polls", "3"))) == [(3.0, "time is up")]
+
+
+def test_polling_for_an_hour_is_stopped(run: RunProgram) -> None:
+    """It would take as long as all else in a grade together."""
+    seen = run("polls", "3600")
+    assert (seen.exit.stopped, [stop.reason for stop in seen.stops]) == ("polling", ["polling"])
+    assert seen.elapsed_s == MOST_POLLS / 1000
 
 
 def test_five_hundred_threads(run: RunProgram) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from evidence import NAME, RIGHT, evidence, lines, passed_tests, run, wait
+from evidence import GATHER, NAME, RIGHT, evidence, lines, passed_tests, run, wait
 from grader.judge import judge
 from grader.records import (
     Build,
@@ -156,6 +156,28 @@ def test_processor_time_is_seen_on_the_wall_clock() -> None:
     assert first(judge(evidence(wall=run(clock="wall", cpu_s=2.9)))) == "busy-wait"
 
 
+def test_waking_up_every_millisecond_is_polling() -> None:
+    """A tick that counts down may be short, but not as short as that."""
+
+    def ticks(tick_s: float) -> GradeResult:
+        waits = tuple(
+            wait(90, i * tick_s, (i + 1) * tick_s, by_loop=True, in_dispatch=False, site=None)
+            for i in range(int(3 / tick_s))
+        )
+        return judge(evidence(virtual=run(waits=waits)))
+
+    assert first(ticks(0.001)) == "busy-wait"
+    assert ticks(0.01).verdict == "pass"
+
+
+def test_computing_is_not_asking_for_the_time() -> None:
+    """Who uses the processor in a callback, and never looks at the clock, has work to do."""
+    loop = wait(90, 0.0, 1.0, by_loop=True, in_dispatch=False, site=None)
+    result = judge(evidence(virtual=run(waits=(loop,), cpu_s=2.0)))
+    assert first(result) == "blocks-the-loop"
+    assert "computes for 2.0 s" in result.diagnoses[0].evidence
+
+
 def test_no_finish_means_the_loop_never_ran() -> None:
     """All started, nothing finished, ended at once."""
     assert first(both_runs(list(RIGHT[:3]))) == "loop-not-run"
@@ -210,7 +232,8 @@ def test_a_crash_has_a_name() -> None:
 
 def test_glib_criticals_fail_but_debug_output_does_not() -> None:
     """stderr is free for the student, not for GLib's complaints."""
-    debug = lines([(0.0, "debug: WARNING ** is just my text")])
+    own = "** (program:7): WARNING **: 10:00:00.000: no such tool"  # of no library
+    debug = lines([(0.0, "debug: WARNING ** is just my text"), (0.0, own)])
     assert judge(evidence(virtual=run(stderr=debug))).verdict == "pass"
     text = "(program:7): GLib-CRITICAL **: 10:00:00.000: Source ID 3 was not found"
     result = judge(evidence(virtual=run(stderr=lines([(1.0, text)]))))
@@ -279,6 +302,48 @@ def test_a_test_that_does_not_report_fails() -> None:
     tests[0] = replace(tests[0], status="fail", message="Early exit with return value 0")
     result = judge(evidence(tests=tuple(tests)))
     assert check(result, "experiment").points < check(result, "experiment").max_points
+
+
+def failing(**diagnoses: str) -> GradeResult:
+    """The verdict when these contract tests fail, each with its diagnosis."""
+    tests = tuple(
+        replace(one, status="fail", diagnosis=diagnoses[one.name], message="x")
+        if one.name in diagnoses
+        else one
+        for one in passed_tests()
+    )
+    return judge(evidence(tests=tests))
+
+
+def test_hard_coded_takes_a_check_in_which_little_passes() -> None:
+    """Main is right: but whoever passes other tests of the same kind knows more than main."""
+    gather = next(check for check in GATHER.checks if check.id == "gather")
+    assert first(failing(**dict.fromkeys(gather.tests[:-1], "done-too-early"))) == "hard-coded"
+    assert first(failing(gather_one="done-too-early")) == "done-too-early"
+
+
+def test_a_wrong_number_is_not_hard_coded_where_other_numbers_are_right() -> None:
+    """Whoever gathers other experiments has not written down those in main."""
+    both = [check for check in GATHER.checks if check.id in ("experiment", "gather")]
+    in_one, in_both = (
+        dict.fromkeys((name for check in checks for name in check.tests), "wrong-unit")
+        for checks in (both[:1], both)
+    )
+    assert first(failing(**in_both)) == "hard-coded"
+    assert first(failing(**in_one)) == "wrong-unit"
+
+
+def test_who_reports_too_early_alone_does_so_in_company() -> None:
+    """It is not shared state, though a check for that fails as well."""
+    result = failing(gather_two="quits-on-first", gather_two_in_flight="done-too-early")
+    assert [one.id for one in result.diagnoses] == ["quits-on-first", "done-too-early"]
+    assert first(failing(gather_two_in_flight="done-too-early")) == "shared-state"
+
+
+def test_what_follows_in_company_is_not_told_as_well() -> None:
+    """The tests of one gather fail for the same cause as those of two."""
+    result = failing(gather_two="completion-order", gather_two_in_flight="shared-state")
+    assert [one.id for one in result.diagnoses] == ["completion-order"]
 
 
 def test_a_missing_test_fails() -> None:
@@ -375,6 +440,41 @@ def test_a_callback_that_says_nothing_runs_again(
     seen = evidence(sanitized=run(stderr=lines([(1.0, text) for text in report])))
     result = judge(replace(seen, build=replace(seen.build, messages=compiler)))
     assert first(result) == ("timer-repeats" if diagnosis else "dangling-user-data")
+
+
+USED_AGAIN = """\
+==3==ERROR: AddressSanitizer: heap-use-after-free on address 0x6030 at pc 0x55 bp 0x7f sp 0x7f
+    #0 0x55afd8575e70 in bag_free exercises/0.5-gather/experiments.c:16
+    #1 0x7f08c7e3c179  (/lib/x86_64-linux-gnu/libglib-2.0.so.0+0x55179)
+freed by thread T0 here:
+    #0 0x7f08c80b76a8 in __interceptor_free asan_malloc_linux.cpp:52
+    #1 0x55afd85760d8 in {} exercises/0.5-gather/experiments.c:17
+    #2 0x55afd85760d8 in on_time_is_up exercises/0.5-gather/experiments.c:26
+previously allocated by thread T0 here:
+    #0 0x7f08c80b76a8 in __interceptor_malloc asan_malloc_linux.cpp:69
+    #1 0x55afd85760d8 in run_experiment exercises/0.5-gather/experiments.c:40"""
+
+
+@pytest.mark.parametrize(
+    ("freed_in", "diagnosis"),
+    [("bag_free", "double-free"), ("on_time_is_up", "dangling-user-data")],
+)
+def test_who_frees_twice_may_look_before(freed_in: str, diagnosis: str) -> None:
+    """The sanitizer sees the second call read first, but it came to free."""
+    report = lines([(1.0, text) for text in USED_AGAIN.format(freed_in).splitlines()])
+    assert first(judge(evidence(sanitized=run(stderr=report)))) == diagnosis
+
+
+def test_a_line_that_comes_twice_at_once_is_a_timer_that_goes_on() -> None:
+    """Done is called twice because the callback runs twice."""
+    line = (5.0, "[a] finished after 5 seconds")
+    due = ((0.0, "[a] starting..."), line)
+    one, *others = passed_tests()
+    twice = replace(one, status="fail", message="x", diagnosis="done-twice")
+    twice = replace(twice, scenario=replace(one.scenario, expected=due))
+    for printed, diagnosis in (((*due, line), "timer-repeats"), (due, "done-twice")):
+        tests = (replace(twice, stdout=lines(printed)), *others)
+        assert first(judge(evidence(tests=tests))) == diagnosis
 
 
 def test_the_c_librarys_last_words_are_quoted() -> None:

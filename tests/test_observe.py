@@ -93,14 +93,14 @@ def test_who_reached_the_end_did_not_die_there() -> None:
 
 def test_scenarios_are_new_in_each_grade_and_can_be_repeated() -> None:
     """The seed decides, and is kept in the record."""
-    assert load_scenarios(GATHER, 1) == load_scenarios(GATHER, 1)
-    assert load_scenarios(GATHER, 1) != load_scenarios(GATHER, 2)
+    assert load_scenarios(GATHER.folder, 1) == load_scenarios(GATHER.folder, 1)
+    assert load_scenarios(GATHER.folder, 1) != load_scenarios(GATHER.folder, 2)
 
 
 def test_every_test_of_a_check_has_a_scenario() -> None:
     """The parent knows the number and the names of all tests."""
     named = {name for check in GATHER.checks for name in check.tests}
-    assert named == {scenario.test for scenario in load_scenarios(GATHER, 1)}
+    assert named == {scenario.test for scenario in load_scenarios(GATHER.folder, 1)}
 
 
 @pytest.mark.parametrize(

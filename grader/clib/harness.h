@@ -58,12 +58,23 @@ gboolean contract_run_until (const gboolean *done, double limit_s);
 /* Run the default main context for @seconds, whatever happens in it. */
 void contract_run_for (double seconds);
 
+/* Run the default main context for a minute, and see whether it wakes up in it.  A
+ * program may legally count down in ticks, but not for days: each tick takes real time.
+ */
+gboolean contract_ticks (void);
+
+/* Whether a timer is set on the default main context; none of the frame's is. */
+gboolean contract_is_timer_set (void);
+
 /* Keep what is written to stdout from now on, by whatever means. */
 void contract_capture_start (void);
 
 /* Let stdout go on as before, with what was kept first.  Returns that; free with g_free.
  */
 char *contract_capture_stop (void);
+
+/* From now on, nobody reads what is written to stdout in this test. */
+void contract_be_quiet (void);
 
 /* The longest time in seconds by which a 0.1 s tick on the default main context came late
  * since contract_heartbeat_start(): 0 when the loop always was free. */

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 from grader.judge import console, reports
 from grader.judge.console import Due
 from grader.judge.findings import Finding, blocking_waits, lines_of
-from grader.judge.program import blocking_words, memory_errors, not_measured, stopped_words
+from grader.judge.program import (
+    blocking_words,
+    memory_errors,
+    not_measured,
+    ran_out_of_cpu,
+    stopped_words,
+)
 from grader.records import Evidence, TestRun
 
 
@@ -36,8 +43,10 @@ def _examine_end(evidence: Evidence, test: TestRun) -> Finding | None:
         return Finding(test.diagnosis, test.message)
     if found := memory_errors(evidence, test.stderr):
         return found[0]
+    if ran_out_of_cpu(test) and not test.diagnosis:
+        return _ran_out_of_processor_time(test)
     if test.stopped:
-        diagnosis = "busy-wait" if test.stopped == "cpu limit" else "never-quits"
+        diagnosis = "busy-wait" if test.stopped == "polling" else "never-quits"
         return Finding(diagnosis, stopped_words(test.stopped, test.stopped_s))
     if test.diagnosis:
         return _sharpen(evidence, test, Finding(test.diagnosis, test.message))
@@ -45,13 +54,18 @@ def _examine_end(evidence: Evidence, test: TestRun) -> Finding | None:
         return Finding("crash", said)
     if said := reports.glibc_error(test.stderr):
         return Finding("crash", f"the C library ended the program: {said}")
-    if "CPU time limit" in test.message:
-        return Finding("busy-wait", stopped_words("cpu limit", test.stopped_s))
     if "signal" in test.message:
         return Finding("crash", test.message)
     if test.message:
         return Finding("wrong-exit-status", f"your code ended the program: {test.message}")
     return Finding("crash", "the test did not reach its end")
+
+
+def _ran_out_of_processor_time(test: TestRun) -> Finding:
+    """By asking for the time, or by computing, which nobody else can bear either."""
+    if test.spins:
+        return Finding("busy-wait", stopped_words("cpu limit", test.stopped_s))
+    return Finding("blocks-the-loop", stopped_words("computing", test.stopped_s))
 
 
 def _does_nothing(evidence: Evidence, test: TestRun) -> bool:
@@ -61,9 +75,21 @@ def _does_nothing(evidence: Evidence, test: TestRun) -> bool:
     return not any(one.stdout for one in evidence.tests if one.name in siblings)
 
 
+def _finished_again(test: TestRun) -> str:
+    """Words for a line that came twice at the same time, as of a timer that fires on and on."""
+    due = {text for at_s, text in test.scenario.expected or () if at_s > 0}
+    count = Counter((line.text, line.time_s) for line in test.stdout if line.text in due)
+    text, time_s = max(count, key=count.__getitem__, default=("", 0.0))
+    if count[text, time_s] < 2 or sum(one == text for _, one in test.scenario.expected or ()) > 1:
+        return ""
+    return f"{console.quote(text)} came at {time_s:.1f} s, and at once again"
+
+
 def _sharpen(evidence: Evidence, test: TestRun, found: Finding) -> Finding:
     """What the clock's trace knows better than the test that failed."""
     waits = blocking_waits(test.waits)
+    if found.diagnosis == "done-twice" and (again := _finished_again(test)):
+        return Finding("timer-repeats", again)
     if found.diagnosis in ("blocks-the-loop", "wrong-elapsed") and waits:
         longest = max(waits, key=lambda wait: wait.end_s - wait.start_s)
         words = f"{found.evidence}; {blocking_words(longest)}"

@@ -8,6 +8,11 @@ from grader.records import OutputLine, Site, Wait
 
 MOMENT_S = 0.002  # timers have whole milliseconds; what is shorter is no wait
 
+# What is only a symptom when something more telling was found.
+SYMPTOMS = frozenset(
+    {"output-differs", "wrong-elapsed", "never-quits", "wrong-exit-status", "crash", "todo-left"}
+)
+
 
 @dataclass(frozen=True)
 class Finding:

@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import re
 import signal
+from collections.abc import Callable, Mapping
 from pathlib import PurePath
 
 from grader.judge import console, reports
 from grader.judge.console import due_lines
 from grader.judge.findings import MOMENT_S, Finding, at, blocking_waits, lines_of
-from grader.records import Console, Evidence, OutputLine, Run, Spin, Wait
+from grader.records import POLL_S, Console, Evidence, OutputLine, Run, Spin, TestRun, Wait
 
 # Threads that GLib starts for itself, as soon as a GTask or a child watch is made.
 GLIBS_OWN_THREADS = frozenset({"pool-spawner", "gmain", "gdbus"})
 WAITING = ("stuck", "virtual limit", "wall limit")  # what ended a run that only waited
 BUSY_CPU_S = 0.5  # of processor time in a run of some seconds that only waits
+EARLY_S = 0.1  # that much before it is due, a start is no matter of chance
+MOST_POLLS_PER_S = 300  # a tick of 5 ms is short; who looks more often does so for nothing
 _ERROR_LINE = re.compile(r"(.*?):(\d+):(?:\d+:)? (?:fatal )?error: (.*)")
 
 
@@ -194,11 +197,27 @@ def _explain_times(evidence: Evidence, words: str) -> Finding:
     if len(due_starts) == 1 and starts and max(starts) - min(starts) > 0.2:
         late = f"the last experiment was started {max(starts):.1f} s after the program"
         return Finding("sequential", f"{words}; {late}")
+    if early := _starts_early(timeline, lines):
+        return Finding(timeline.early_start, early)
     if factor := _common_factor(timeline, lines):
         return Finding("wrong-unit", f"{words}; everything came at {factor:g} times its time")
-    if len(ends) > 1 and abs(max(ends) - timeline.one_after_another_s) < 0.1:
+    if ends and abs(_last_line_s(run) - timeline.one_after_another_s) < 0.1:
         return Finding("sequential", f"{words}; the waits add up")
     return Finding("wrong-elapsed", words)
+
+
+def _starts_early(timeline: Console, lines: list[OutputLine]) -> str:
+    """Words for the first bar that is before its time, its end as well; "" if there is none, or
+    that says nothing here."""
+    came = {line.text: line.time_s for line in reversed(lines)}
+    early = [
+        line for line in timeline.lines if came.get(line.text, line.at_s) < line.at_s - EARLY_S
+    ]
+    starts = [line for line in early if line.edge == "start"]
+    if not timeline.early_start or not starts or all(line.edge != "end" for line in early):
+        return ""
+    line = starts[0]
+    return f"{console.quote(line.text)} came at {came[line.text]:.2f} s, not at {line.at_s:.2f} s"
 
 
 def _times_of(timeline: Console, lines: list[OutputLine], edge: str) -> list[float]:
@@ -251,6 +270,8 @@ STOPPED_WORDS = {
     "virtual limit": "it was still going after {virtual:.0f} simulated seconds",
     "wall limit": "it was still going after {wall:.0f} s and was stopped",
     "cpu limit": "it used all the processor time it was allowed and was stopped",
+    "computing": "it went on computing, in which nobody else gets a turn, and was stopped",
+    "polling": "it looked every millisecond or two whether it was time, and was stopped",
     "memory limit": "it used all the memory it was allowed and was stopped",
     "output limit": "it printed more than it was allowed and was stopped",
     "process limit": "it started more processes than it was allowed and was stopped",
@@ -276,11 +297,35 @@ def ending_words(run: Run) -> str:
 def _never_ended(evidence: Evidence, run: Run) -> Finding:
     seen = console.seen_lines(run.stdout)
     after = f" after {console.quote(seen[-1].text)}" if seen else ", and it printed nothing"
-    words = f"it never ended{after}: {stopped_words(run.exit.stopped, run.elapsed_s)}"
-    if run.exit.stopped == "cpu limit":
+    computes = run.exit.stopped == "cpu limit" and _computes(evidence)
+    reason = "computing" if computes else run.exit.stopped
+    words = f"it never ended{after}: {stopped_words(reason, run.elapsed_s)}"
+    if computes:
+        return Finding("blocks-the-loop", words)
+    if run.exit.stopped in ("cpu limit", "polling"):
         return Finding("busy-wait", words)
     nothing = not seen and not _did_something(run) and not _works_in_tests(evidence)
     return Finding("todo-left" if nothing else "never-quits", words)
+
+
+def ran_out_of_cpu(test: TestRun) -> bool:
+    """Whether a contract test was stopped for that, by us or by the kernel."""
+    return test.stopped == "cpu limit" or "CPU time limit" in test.message
+
+
+def _computes(evidence: Evidence) -> bool:
+    """Whoever uses the processor and never asks for the time has something to compute, if it
+    is in a callback, before all that is due at once has begun, or in a function that the tests
+    call as well; else it waits for a flag."""
+    run = evidence.virtual
+    if run is None or run.spins:
+        return False
+    lines = evidence.submission.module.console.lines
+    printed = {line.text for line in console.seen_lines(run.stdout)}
+    first = [line.text in printed for line in lines if line.edge == "start" and line.at_s == 0]
+    in_tests = any(ran_out_of_cpu(test) and not test.spins for test in evidence.tests)
+    in_callback = any(wait.by_loop for wait in run.waits)
+    return in_tests or in_callback or (any(first) and not all(first))
 
 
 def _works_in_tests(evidence: Evidence) -> bool:
@@ -336,10 +381,27 @@ def leaves_the_processor_alone(evidence: Evidence) -> list[Finding]:
         return [
             Finding("busy-wait", _spin_words(spin), () if spin.by_loop else lines_of(spin.site))
         ]
-    if evidence.wall and evidence.wall.cpu_s > BUSY_CPU_S:
-        used = f"{evidence.wall.cpu_s:.1f} s of processor time"
-        return [Finding("busy-wait", f"it used {used} in {evidence.wall.elapsed_s:.1f} s")]
+    if often := _polls_per_s(evidence):
+        words = f"it wakes up {often:.0f} times a second to look whether it is time yet"
+        return [Finding("busy-wait", words)]
+    for run in runs(evidence):
+        if run.cpu_s > BUSY_CPU_S and _computes(evidence):
+            words = f"it computes for {run.cpu_s:.1f} s, and the main loop has to wait for that"
+            return [Finding("blocks-the-loop", words)]
+        if run.cpu_s > BUSY_CPU_S:
+            words = f"it used {run.cpu_s:.1f} s of processor time in {run.elapsed_s:.1f} s"
+            return [Finding("busy-wait", words)]
     return []
+
+
+def _polls_per_s(evidence: Evidence) -> float:
+    """How often it wakes up after next to nothing; 0 if that is not often."""
+    run = evidence.virtual
+    if run is None or run.exactness != "exact":
+        return 0.0
+    short = [wait for wait in run.waits if 0 < wait.end_s - wait.start_s <= POLL_S]
+    often = len(short) / max(run.elapsed_s, 1.0)
+    return often if often > MOST_POLLS_PER_S else 0.0
 
 
 def _spin_words(spin: Spin) -> str:
@@ -389,3 +451,18 @@ def has_a_clean_stderr(evidence: Evidence) -> list[Finding]:
             second = reports.is_second_release(messages[0])
             return [Finding("double-free" if second else "glib-critical", messages[0])]
     return []
+
+
+# What each check of the program as a whole looks at.  A check with contract tests of its
+# own needs these to pass as well.
+EXAMINERS: Mapping[str, Callable[[Evidence], list[Finding]]] = {
+    "builds": builds,
+    "console": prints_the_lines,
+    "elapsed": takes_its_time,
+    "exit": ends_by_itself,
+    "responsive": never_blocks,
+    "one-thread": uses_one_thread,
+    "processor": leaves_the_processor_alone,
+    "memory": is_clean_in_memory,
+    "stderr": has_a_clean_stderr,
+}

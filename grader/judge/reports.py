@@ -12,12 +12,15 @@ from collections.abc import Sequence
 from grader.judge.findings import Finding
 from grader.records import OutputLine
 
-_ASAN = re.compile(r"ERROR: AddressSanitizer: (attempting [\w-]+|[\w-]+)")
+_ASAN = re.compile(
+    r"ERROR: AddressSanitizer: "
+    r"(attempting [\w-]+|allocator is out of memory|requested allocation size 0x\w+|[\w-]+)"
+)
 _FRAME = re.compile(r"^\s*#\d+ 0x[0-9a-f]+ in (\S+) (\S+?):(\d+)")
 _LEAK = re.compile(r"^Direct leak of (\d+) byte\(s\) in (\d+) object")
 _UBSAN = re.compile(r"^(\S+?):(\d+):\d+: runtime error: (.*)")
 _GLIB = re.compile(r"^(?:\(.*?:\d+\): )?(?:\S+-)?(CRITICAL|WARNING) \*\*")
-_GLIB_ALONE = re.compile(r"^\*\* \(.*:\d+\): (CRITICAL|WARNING) \*\*")
+_GLIB_ALONE = re.compile(r"^\*\* \(.*:\d+\): CRITICAL \*\*")
 _WARNING = re.compile(r"^\S+?:(\d+):\d+: warning: (.*)")
 _GLIBC = re.compile(r"^\*\*\* (.+) \*\*\*")
 _GLIB_ERROR = re.compile(r"(?:^|[\s:-])ERROR(?: \*\*)?:")
@@ -29,7 +32,7 @@ ASAN_DIAGNOSES = {
     "stack-buffer-underflow": "dangling-user-data",
     "attempting double-free": "double-free",
     "attempting free": "double-free",
-    "global-buffer-overflow": "shared-state",  # a table of fixed size
+    "global-buffer-overflow": "hard-coded",  # a table of fixed size
 }
 
 
@@ -91,13 +94,14 @@ def memory_errors(
             file, line, words = undefined.groups()
             if file == source_name:
                 table = words.startswith("index") and "out of bounds" in words
-                diagnosis = "shared-state" if table else "crash"
+                diagnosis = "hard-coded" if table else "crash"
                 found.append(Finding(diagnosis, f"line {line}: {words}", (int(line),)))
     return found
 
 
 def _asan_finding(kind: str, report: Sequence[str], source_name: str) -> Finding:
-    frames = student_frames(report, source_name)
+    frames = student_frames(report[: _freed(report)], source_name)
+    freed_in = student_frames(report[_freed(report) : _allocated(report)], source_name)
     where = f" at line {frames[0][1]} ({frames[0][0]})" if frames else ""
     lines = tuple(sorted({line for _, line in frames[:3]}))
     diagnosis = ASAN_DIAGNOSES.get(kind, "crash")
@@ -105,9 +109,22 @@ def _asan_finding(kind: str, report: Sequence[str], source_name: str) -> Finding
         kind, diagnosis = "free of what was never allocated", "double-free"
     elif kind == "SEGV" and any("points to the zero page" in line for line in report[:8]):
         kind = "a NULL pointer is followed"
+    elif kind == "heap-use-after-free" and _frees_again(frames, freed_in):
+        words = f"{frames[0][0]} frees again what it has freed before{where}"
+        return Finding("double-free", f"AddressSanitizer: {words}", lines)
     # Whoever freed it himself may have done so for somebody else.
-    vague = bool(student_frames(report[_freed(report) :], source_name))
-    return Finding(diagnosis, f"AddressSanitizer: {kind}{where}", lines, vague)
+    return Finding(diagnosis, f"AddressSanitizer: {kind}{where}", lines, vague=bool(freed_in))
+
+
+Frames = Sequence[tuple[str, int]]
+
+
+def _frees_again(used_in: Frames, freed_in: Frames) -> bool:
+    """A function that frees was called in two ways, and looks into what it frees."""
+    if not used_in or not freed_in or used_in[0][0] != freed_in[0][0]:
+        return False
+    callers = [[name for name, _ in frames[1:]] for frames in (used_in, freed_in)]
+    return callers[0] != callers[1] and not any(used_in[0][0] in names for names in callers)
 
 
 def _freed(report: Sequence[str]) -> int:
@@ -115,9 +132,15 @@ def _freed(report: Sequence[str]) -> int:
     return next((n for n, text in enumerate(report) if text.startswith("freed by")), len(report))
 
 
+def _allocated(report: Sequence[str]) -> int:
+    """The same for who had allocated it, which comes last."""
+    starts = (n for n, text in enumerate(report) if text.startswith("previously allocated"))
+    return next(starts, len(report))
+
+
 def _ran_again(report: Sequence[str], source_name: str) -> Finding | None:
     """A callback of the loop that uses, from its beginning, what its last call freed."""
-    use, free = report[: _freed(report)], report[_freed(report) :]
+    use, free = report[: _freed(report)], report[_freed(report) : _allocated(report)]
     used_in, freed_in = student_frames(use, source_name), student_frames(free, source_name)
     if not used_in or not freed_in or used_in[0][0] != freed_in[0][0]:
         return None
