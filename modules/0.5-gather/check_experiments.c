@@ -64,11 +64,72 @@ typedef struct {
   gboolean is_early; /* ... and that was too early */
   gboolean returned; /* the function under test has returned */
   gboolean done;
+  gboolean is_other; /* the call was given another callback than those beside it */
   guint n_calls;
+  gboolean captures; /* what is printed */
+  char *printed;     /* ... and this was before done was called, owned; NULL: none was */
 } Watch;
+
+/* What the callbacks may be given: a wrong pointer is not followed. */
+static GHashTable *passed_data;
+
+static gpointer
+passed (gpointer user_data)
+{
+  if (passed_data == NULL)
+    passed_data = g_hash_table_new (NULL, NULL);
+  g_hash_table_add (passed_data, user_data);
+  return user_data;
+}
+
+static void
+require_passed (gpointer user_data)
+{
+  contract_require (g_hash_table_contains (passed_data, user_data), "output-differs",
+                    "done was given another user_data than the caller had passed");
+}
 
 #define TOO_EARLY                                                                        \
   "done was called %.3f s after the start, but the last of the experiments takes %u s"
+
+/* From now on, for experiments that all finish at the same time: see require_order(). */
+static void
+start_capture (Watch *watch)
+{
+  contract_capture_start ();
+  watch->captures = TRUE;
+}
+
+static gboolean
+has_finished_line (const char *text, const Experiment *experiment)
+{
+  g_autofree char *line = g_strdup_printf ("[%s] finished after %u seconds",
+                                           experiment->name, experiment->seconds);
+
+  return strstr (text, line) != NULL;
+}
+
+static char *
+stop_capture (Watch *watch)
+{
+  watch->captures = FALSE;
+  return contract_capture_stop ();
+}
+
+/* First the lines, then done; only what comes in the wrong order is wrong here. */
+static void
+require_order (Watch *watch)
+{
+  g_autofree char *later = stop_capture (watch);
+
+  for (gsize i = 0; watch->printed != NULL && i < watch->n_expected; i++)
+    contract_require (
+        !has_finished_line (later, &watch->expected[i]) ||
+            has_finished_line (watch->printed, &watch->expected[i]),
+        "output-differs",
+        "done was called before '[%s] finished after %u seconds' was printed",
+        watch->expected[i].name, watch->expected[i].seconds);
+}
 
 /* Whether the report came when it was due.  If it came too early the test goes on,
  * because a second report would tell more, unless it dies of what was freed too early. */
@@ -77,6 +138,10 @@ note_report (Watch *watch)
 {
   watch->after_s = contract_now_s () - watch->started_s;
   watch->n_calls++;
+  if (watch->captures && watch->printed == NULL) {
+    watch->printed = contract_capture_stop ();
+    contract_capture_start ();
+  }
   contract_require (watch->n_calls == 1, "done-twice",
                     "done was called %u times, not once", watch->n_calls);
   contract_require (watch->returned || watch->after_s < EXACT_S, "blocks-the-loop",
@@ -117,10 +182,17 @@ diagnose_name (const char *name)
 }
 
 static void
-on_experiment_done (const char *name, guint seconds, gpointer user_data)
+require_own_callback (const Watch *watch, gboolean is_other)
 {
-  Watch *watch = user_data;
+  contract_require (
+      watch->is_other == is_other, "shared-state",
+      "two calls at once had different callbacks: the one of the other call "
+      "was called");
+}
 
+static void
+take_experiment (const char *name, guint seconds, Watch *watch)
+{
   if (!note_report (watch))
     return;
   require_whole_name (name, watch->expected->name);
@@ -130,6 +202,22 @@ on_experiment_done (const char *name, guint seconds, gpointer user_data)
   contract_require (seconds == watch->expected->seconds, "wrong-unit",
                     "done was given %u seconds, expected %u", seconds,
                     watch->expected->seconds);
+}
+
+static void
+on_experiment_done (const char *name, guint seconds, gpointer user_data)
+{
+  require_passed (user_data);
+  require_own_callback (user_data, FALSE);
+  take_experiment (name, seconds, user_data);
+}
+
+static void
+on_other_experiment_done (const char *name, guint seconds, gpointer user_data)
+{
+  require_passed (user_data);
+  require_own_callback (user_data, TRUE);
+  take_experiment (name, seconds, user_data);
 }
 
 static gboolean
@@ -164,10 +252,8 @@ diagnose_results (const Watch *watch, const Experiment *results)
 }
 
 static void
-on_gather_done (const Experiment *results, gsize n_results, gpointer user_data)
+take_results (const Experiment *results, gsize n_results, Watch *watch)
 {
-  Watch *watch = user_data;
-
   if (!note_report (watch))
     return;
   contract_require (n_results == watch->n_expected, "output-differs",
@@ -178,6 +264,22 @@ on_gather_done (const Experiment *results, gsize n_results, gpointer user_data)
         is_expected_result (watch, i, &results[i]), diagnose_results (watch, results),
         "results[%zu] is ('%s', %u), expected ('%s', %u)", i, results[i].name,
         results[i].seconds, watch->expected[i].name, watch->expected[i].seconds);
+}
+
+static void
+on_gather_done (const Experiment *results, gsize n_results, gpointer user_data)
+{
+  require_passed (user_data);
+  require_own_callback (user_data, FALSE);
+  take_results (results, n_results, user_data);
+}
+
+static void
+on_other_gather_done (const Experiment *results, gsize n_results, gpointer user_data)
+{
+  require_passed (user_data);
+  require_own_callback (user_data, TRUE);
+  take_results (results, n_results, user_data);
 }
 
 /* ---- One call, watched ---- */
@@ -193,36 +295,56 @@ require_returned_at_once (Watch *watch, const char *function)
 }
 
 static void
-start_experiment (Watch *watch, const Experiment *experiment)
+start_experiment_as (gboolean is_other, Watch *watch, const Experiment *experiment)
 {
-  *watch = (Watch){ .expected = experiment,
+  *watch = (Watch){ .is_other = is_other,
+                    .expected = experiment,
                     .n_expected = 1,
                     .last_s = experiment->seconds,
                     .early = "wrong-unit" };
   watch->started_s = contract_now_s ();
-  run_experiment (experiment->name, experiment->seconds, on_experiment_done, watch);
+  run_experiment (experiment->name, experiment->seconds,
+                  is_other ? on_other_experiment_done : on_experiment_done,
+                  passed (watch));
   require_returned_at_once (watch, "run_experiment");
+}
+
+static void
+start_experiment (Watch *watch, const Experiment *experiment)
+{
+  start_experiment_as (FALSE, watch, experiment);
+}
+
+static void
+start_gather_as (gboolean is_other, Watch *watch, const Experiment *experiments,
+                 gsize n_experiments)
+{
+  *watch = (Watch){ .is_other = is_other,
+                    .expected = experiments,
+                    .n_expected = n_experiments,
+                    .last_s = longest_s (experiments, n_experiments),
+                    .early = "done-too-early" };
+  watch->started_s = contract_now_s ();
+  gather_experiments (experiments, n_experiments,
+                      is_other ? on_other_gather_done : on_gather_done, passed (watch));
+  require_returned_at_once (watch, "gather_experiments");
 }
 
 static void
 start_gather (Watch *watch, const Experiment *experiments, gsize n_experiments)
 {
-  *watch = (Watch){ .expected = experiments,
-                    .n_expected = n_experiments,
-                    .last_s = longest_s (experiments, n_experiments),
-                    .early = "done-too-early" };
-  watch->started_s = contract_now_s ();
-  gather_experiments (experiments, n_experiments, on_gather_done, watch);
-  require_returned_at_once (watch, "gather_experiments");
+  start_gather_as (FALSE, watch, experiments, n_experiments);
 }
 
 /* Wait for the report, and long enough after it to see a second one. */
 static void
-require_report (const Watch *watch)
+require_report (Watch *watch)
 {
   double due_s = watch->started_s + watch->last_s;
 
   contract_run_until (&watch->done, due_s + PATIENCE_S - contract_now_s ());
+  if (watch->captures && !watch->done)
+    g_free (stop_capture (watch));
   contract_require (!watch->is_early, watch->early, TOO_EARLY, watch->after_s,
                     watch->last_s);
   contract_require (
@@ -233,6 +355,8 @@ require_report (const Watch *watch)
                     "done was called %.3f s later than it was due",
                     watch->after_s - watch->last_s);
   contract_run_for (MIN (watch->last_s, AFTERWARDS_S) + 1);
+  if (watch->captures)
+    require_order (watch);
 }
 
 static void
@@ -280,8 +404,8 @@ START_TEST (experiment_of_minutes)
 }
 END_TEST
 
-/* What does not fit into its type is over early. */
-START_TEST (experiments_of_hours_are_not_over_in_a_minute)
+/* What does not fit into its type is over early, be it in the first minute. */
+START_TEST (experiments_of_hours)
 {
   gsize n;
   Experiment *experiments = given_experiments (&n);
@@ -289,11 +413,13 @@ START_TEST (experiments_of_hours_are_not_over_in_a_minute)
 
   for (gsize i = 0; i < n; i++)
     start_experiment (&watches[i], &experiments[i]);
-  contract_run_for (60);
+  gboolean ticks = contract_ticks ();
   for (gsize i = 0; i < n; i++)
-    contract_require (watches[i].n_calls == 0, watches[i].early,
-                      "done was called %.3f s after the start of an experiment of %u s",
+    contract_require (watches[i].n_calls == 0, watches[i].early, TOO_EARLY,
                       watches[i].after_s, watches[i].last_s);
+  contract_be_quiet (); /* Whether lines come now depends on the ticks. */
+  for (gsize i = 0; i < n && !ticks; i++)
+    require_report (&watches[i]);
 }
 END_TEST
 
@@ -330,7 +456,10 @@ require_all_started (const char *function, const char *printed,
   g_autofree char *later = contract_capture_stop ();
   gsize n_later = count_started (later, experiments, n_experiments);
   gboolean waited = n_started > 0 && n_started + n_later == n_experiments;
-  contract_fail (waited ? "sequential" : "output-differs",
+  gboolean forgotten = n_started > 0 && n_later == 0;
+  contract_fail (waited      ? "sequential"
+                 : forgotten ? "hard-coded"
+                             : "output-differs",
                  "when %s returned, %zu of %zu experiments had printed that they start "
                  "(and later %zu more): its caller relies on that",
                  function, n_started, n_experiments, n_later);
@@ -347,6 +476,7 @@ START_TEST (experiment_starts_before_it_returns)
   g_autofree char *printed = contract_capture_stop ();
 
   require_all_started ("run_experiment", printed, experiments, 1);
+  start_capture (&watch);
   require_report (&watch);
 }
 END_TEST
@@ -358,7 +488,7 @@ START_TEST (experiments_side_by_side)
   g_autofree Watch *watches = g_new (Watch, n);
 
   for (gsize i = 0; i < n; i++)
-    start_experiment (&watches[i], &experiments[i]);
+    start_experiment_as (i % 2 == 1, &watches[i], &experiments[i]);
   for (gsize i = 0; i < n; i++)
     contract_run_until (&watches[i].done, longest_s (experiments, n) + 1);
   for (gsize i = 0; i < n; i++)
@@ -382,11 +512,23 @@ END_TEST
 
 START_TEST (gather_equal_seconds)
 {
-  gather_given ();
+  gsize n;
+  Experiment *experiments = given_experiments (&n);
+  Watch watch;
+
+  start_gather (&watch, experiments, n);
+  start_capture (&watch);
+  require_report (&watch);
 }
 END_TEST
 
 START_TEST (gather_one)
+{
+  gather_given ();
+}
+END_TEST
+
+START_TEST (gather_two)
 {
   gather_given ();
 }
@@ -423,17 +565,17 @@ START_TEST (gather_array_is_reused)
 {
   gsize n;
   Experiment *experiments = given_experiments (&n);
-  Experiment *passed = g_memdup2 (experiments, n * sizeof *experiments);
+  Experiment *reused = g_memdup2 (experiments, n * sizeof *experiments);
   Watch watch = { .expected = experiments,
                   .n_expected = n,
                   .last_s = longest_s (experiments, n),
                   .early = "done-too-early",
                   .started_s = contract_now_s () };
 
-  gather_experiments (passed, n, on_gather_done, &watch);
+  gather_experiments (reused, n, on_gather_done, passed (&watch));
   require_returned_at_once (&watch, "gather_experiments");
-  memset (passed, 0, n * sizeof *passed);
-  g_free (passed);
+  memset (reused, 0, n * sizeof *reused);
+  g_free (reused);
   require_report (&watch);
 }
 END_TEST
@@ -449,7 +591,7 @@ START_TEST (gather_two_in_flight)
 
   start_gather (&first, experiments, n / 2);
   contract_run_for (1);
-  start_gather (&second, experiments + n / 2, n - n / 2);
+  start_gather_as (TRUE, &second, experiments + n / 2, n - n / 2);
   contract_run_until (&first.done, first.last_s + second.last_s);
   contract_run_until (&second.done, first.last_s + second.last_s);
   require_report (&first);
@@ -467,7 +609,8 @@ on_first_of_two_done (const Experiment *results, gsize n_results, gpointer user_
 {
   Chain *chain = user_data;
 
-  on_gather_done (results, n_results, &chain->first);
+  require_passed (user_data);
+  take_results (results, n_results, &chain->first);
   start_gather (&chain->second, chain->first.expected + n_results,
                 chain->second.n_expected);
 }
@@ -484,7 +627,7 @@ START_TEST (gather_from_a_callback)
                          .last_s = longest_s (experiments, n / 2),
                          .early = "done-too-early",
                          .started_s = contract_now_s () };
-  gather_experiments (experiments, n / 2, on_first_of_two_done, &chain);
+  gather_experiments (experiments, n / 2, on_first_of_two_done, passed (&chain));
   require_returned_at_once (&chain.first, "gather_experiments");
   contract_run_until (&chain.first.done, chain.first.last_s + 1);
   require_report (&chain.first);
@@ -515,6 +658,7 @@ END_TEST
 static void
 ignore_results (const Experiment *results, gsize n_results, gpointer user_data)
 {
+  require_passed (user_data);
   *(gboolean *) user_data = TRUE;
 }
 
@@ -524,7 +668,7 @@ gather_and_forget (const Experiment *experiments, gsize n_experiments)
   static gboolean done; /* Outlives this call, should a report come too late. */
 
   done = FALSE;
-  gather_experiments (experiments, n_experiments, ignore_results, &done);
+  gather_experiments (experiments, n_experiments, ignore_results, passed (&done));
   contract_run_until (&done, longest_s (experiments, n_experiments) + PATIENCE_S);
   contract_require (done, "never-quits", "done was not called");
   contract_run_for (1); /* The loop has waited once more: all must be freed by now. */
@@ -570,7 +714,7 @@ add_contract_tests (Suite *suite)
   contract_add (suite, experiment_takes_its_seconds);
   contract_add (suite, experiment_of_zero_seconds_waits_for_the_loop);
   contract_add (suite, experiment_of_minutes);
-  contract_add (suite, experiments_of_hours_are_not_over_in_a_minute);
+  contract_add (suite, experiments_of_hours);
   contract_add (suite, experiment_with_an_unusual_name);
   contract_add (suite, experiment_starts_before_it_returns);
   contract_add (suite, experiments_side_by_side);
@@ -578,6 +722,7 @@ add_contract_tests (Suite *suite)
   contract_add (suite, gather_equal_names);
   contract_add (suite, gather_equal_seconds);
   contract_add (suite, gather_one);
+  contract_add (suite, gather_two);
   contract_add (suite, gather_none);
   contract_add (suite, gather_starts_all_before_it_returns);
   contract_add (suite, gather_a_thousand);

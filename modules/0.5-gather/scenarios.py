@@ -65,10 +65,10 @@ def run_experiment_scenarios(rng: random.Random) -> list[Scenario]:
     some = named(rng, rng.sample(range(1, 60), 3))
     zero = named(rng, [0])
     # Longer than 16 bits of milliseconds and 8 bits of seconds; then, than 32 bits of
-    # microseconds, 16 bits of seconds, and the longest of all.  These are not waited for:
-    # a program may legally count down in short ticks, and each of them costs time.
+    # microseconds, 16 bits of seconds, a day, and the longest of all.
     minutes = named(rng, [rng.randint(66, 90), rng.randint(256, 300)])
-    hours = named(rng, [rng.randint(4295, 4330), rng.randint(65537, 65590), LONGEST_S])
+    days = rng.randint(10**5, 10**6)
+    hours = named(rng, [rng.randint(4295, 4330), rng.randint(65537, 65590), days, LONGEST_S])
     hours_begin = tuple((0.0, f"[{name}] starting...") for name, _ in hours)
     unusual = [
         (new_name(rng) + " 100%% sure", 1),
@@ -82,7 +82,7 @@ def run_experiment_scenarios(rng: random.Random) -> list[Scenario]:
         scenario("experiment_takes_its_seconds", some, one_by_one(some)),
         scenario("experiment_of_zero_seconds_waits_for_the_loop", zero, one_by_one(zero)),
         scenario("experiment_of_minutes", minutes, one_by_one(minutes)),
-        scenario("experiments_of_hours_are_not_over_in_a_minute", hours, hours_begin),
+        scenario("experiments_of_hours", hours, hours_begin),
         scenario("experiment_with_an_unusual_name", unusual, one_by_one(unusual)),
         scenario("experiment_starts_before_it_returns", promptly, one_by_one(promptly)),
         scenario("experiments_side_by_side", together, started_together(together)),
@@ -96,6 +96,7 @@ def gather_scenarios(rng: random.Random) -> list[Scenario]:
     equal_names = [(name, seconds) for seconds in (9, 4, 7)]
     equal_seconds = named(rng, [rng.randint(1, 20)] * 4)
     one = named(rng, [rng.randint(1, 60)])
+    two = named(rng, rng.sample(range(1, 60), 2))
     hundred = named(rng, [rng.randint(1, 20) for _ in range(100)])
     more_than_a_table = rng.randint(1030, 1100)
     thousand = named(rng, [rng.randint(0, 60) for _ in range(more_than_a_table)])
@@ -104,6 +105,7 @@ def gather_scenarios(rng: random.Random) -> list[Scenario]:
         "gather_equal_names": equal_names,
         "gather_equal_seconds": equal_seconds,
         "gather_one": one,
+        "gather_two": two,
         "gather_none": [],
         "gather_starts_all_before_it_returns": hundred,
         "gather_a_thousand": thousand,

@@ -12,6 +12,7 @@ given_plans() reads what describe() writes.  All times are in milliseconds.
 import heapq
 import json
 import random
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -58,6 +59,7 @@ class Plan:
     max_parallel: int = 0
     timeout_ms: int = 0
     cancel_ms: int | None = None
+    can_cancel: bool = False  # the caller could, but never does
 
 
 # ---- The oracle -------------------------------------------------------------------------
@@ -112,13 +114,34 @@ def in_waves(plan: Plan) -> list[Outcome]:
     return outcomes
 
 
+def one_place_late(plan: Plan) -> list[Outcome]:
+    """The mistake: the place of a call that has ended is given back after the next has looked
+    for one."""
+    outcomes: list[Outcome] = []
+    running: list[int] = []
+    taken = 0
+    now_ms = 0
+    while True:
+        while taken < plan.max_parallel and len(outcomes) < len(plan.calls):
+            outcomes.append(run_alone(plan.calls[len(outcomes)], now_ms, plan))
+            heapq.heappush(running, outcomes[-1].end_ms)
+            taken += 1
+        if len(outcomes) == len(plan.calls) or not running:
+            return outcomes
+        taken -= now_ms > 0
+        now_ms = heapq.heappop(running)
+
+
 def starts(outcomes: Sequence[Outcome]) -> list[int]:
     """When each call starts."""
     return [outcome.start_ms for outcome in outcomes]
 
 
 def mistaken_starts(plan: Plan) -> list[tuple[str, list[int]]]:
-    """When the calls would start if a well-known mistake were made: (diagnosis, starts)."""
+    """When the calls would start if a well-known mistake were made: (diagnosis, starts).
+
+    Only where that tells the mistakes from each other.
+    """
     limit = plan.max_parallel
     mistakes: list[tuple[str, list[Outcome]]] = []
     if limit == 0:
@@ -128,14 +151,16 @@ def mistaken_starts(plan: Plan) -> list[tuple[str, list[int]]]:
         return []  # Calls that never start look alike, whatever the mistake.
     if limit > 1:
         mistakes.append(("limit-off-by-one", oracle(replace(plan, max_parallel=limit - 1))))
-    if limit != 2:  # Of a limit of 2, one fewer is one after another.
-        mistakes.append(("sequential", oracle(replace(plan, max_parallel=1))))
+        mistakes.append(("limit-off-by-one", one_place_late(plan)))
+    mistakes.append(("sequential", oracle(replace(plan, max_parallel=1))))
     if limit > 0:
         mistakes.append(("limit-ignored", oracle(replace(plan, max_parallel=0))))
         mistakes.append(("limit-off-by-one", oracle(replace(plan, max_parallel=limit + 1))))
         mistakes.append(("waves", in_waves(plan)))
     right = starts(oracle(plan))
-    return [(id_, starts(wrong)) for id_, wrong in mistakes if starts(wrong) != right]
+    found = {(id_, tuple(starts(wrong))) for id_, wrong in mistakes if starts(wrong) != right}
+    count = Counter(times for _, times in found)
+    return [(id_, list(times)) for id_, times in sorted(found) if count[times] == 1]
 
 
 def is_clear(plan: Plan) -> bool:
@@ -168,6 +193,8 @@ def describe(plan: Plan) -> tuple[str, ...]:
     lines = [f"plan {plan.max_parallel} {plan.timeout_ms}"]
     if plan.cancel_ms is not None:
         lines.append(f"cancel {plan.cancel_ms}")
+    elif plan.can_cancel:
+        lines.append("cancel -1")
     for tag, (call, outcome) in enumerate(zip(plan.calls, oracle(plan), strict=True)):
         lines.append(f"call {call.name}")
         lines.append(f"arguments {arguments(call, tag)}")
@@ -201,6 +228,7 @@ def scenario(test: str, *plans: Plan) -> Scenario:
 
 
 UNKNOWN = Call("", name="teleport", arguments='{"to": "Oslo"}')
+ELSEWHERE = Call("", name="cat", arguments='{"result": "in the PATH"}')
 OUTSIDE = Call("", name="../tools/sim", arguments="{}")  # names come from the model
 MALFORMED = Call("", name="calculator", arguments='{"expression": "6 *')
 NO_OBJECT = Call("", name="calculator", arguments='["6 * 7"]')
@@ -244,7 +272,7 @@ def queued_time_out_plan(rng: random.Random) -> Plan:
     """Calls that wait for their turn for longer than the time limit, and one that hangs."""
     calls = [working(rng, 10 * rng.randrange(60, 90)) for _ in range(5)]
     calls[rng.randrange(1, 4)] = working(rng, 0, "hang")
-    return Plan(tuple(calls), max_parallel=2, timeout_ms=1000)
+    return Plan(tuple(calls), max_parallel=2, timeout_ms=1000, can_cancel=True)
 
 
 def cancelled_plan(rng: random.Random) -> Plan:
@@ -268,7 +296,7 @@ def many_plan(rng: random.Random) -> Plan:
 def shows_all_mistakes(plan: Plan) -> bool:
     """Each well-known mistake makes the calls start at times of its own."""
     wrong = [tuple(times) for _, times in mistaken_starts(plan)]
-    return is_clear(plan) and len(wrong) == 5 and len(set(wrong)) == 5
+    return is_clear(plan) and len(wrong) == 6
 
 
 def ends_badly_in_many_ways(plan: Plan) -> bool:
@@ -325,7 +353,7 @@ def run_tool_scenarios(rng: random.Random) -> list[Scenario]:
         alone("tool_answers", working(rng, some_ms), working(rng, 0, "grumble")),
         alone("tool_answers_at_length", working(rng, some_ms, "huge")),
         alone("tool_fails", *failures),
-        alone("tool_cannot_start", UNKNOWN, OUTSIDE, MALFORMED, NO_OBJECT),
+        alone("tool_cannot_start", UNKNOWN, ELSEWHERE, OUTSIDE, MALFORMED, NO_OBJECT),
         alone(
             "tool_times_out",
             working(rng, 0, "hang"),

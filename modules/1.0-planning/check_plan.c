@@ -11,6 +11,7 @@
  *   makespan SECONDS                  what plan_critical_path() must find
  *   instead SECONDS DIAGNOSIS         what it finds under a misconception
  *   starts SECONDS...                 when run_plan() must start each step
+ *   remaining SECONDS...              of each step, with the longest path after it
  *   instead DIAGNOSIS SECONDS...      when it starts them under a misconception
  *   otherwise DIAGNOSIS               what any other schedule means
  *
@@ -51,11 +52,12 @@ typedef struct {
 
 typedef struct {
   guint limit;
-  GArray *steps;     /* of Step */
-  GArray *order;     /* of gsize; what plan_order() must return */
-  double *starts_s;  /* what run_plan() must do */
-  double makespan_s; /* when the last step must end */
-  guint64 path_s;    /* what plan_critical_path() must find */
+  GArray *steps;       /* of Step */
+  GArray *order;       /* of gsize; what plan_order() must return */
+  double *starts_s;    /* what run_plan() must do */
+  double *remaining_s; /* of each step: who has more is more urgent; NULL: not given */
+  double makespan_s;   /* when the last step must end */
+  guint64 path_s;      /* what plan_critical_path() must find */
   GArray *misconceptions;
   const char *otherwise; /* what it means if none of these explains what was seen */
 } Plan;
@@ -108,6 +110,8 @@ read_plan_line (Plan *plan, char **words)
     plan->path_s = strtoull (words[1], NULL, 10);
   } else if (g_str_equal (words[0], "starts")) {
     plan->starts_s = numbers (words + 1, plan->steps->len);
+  } else if (g_str_equal (words[0], "remaining")) {
+    plan->remaining_s = numbers (words + 1, plan->steps->len);
   } else if (g_str_equal (words[0], "instead")) {
     read_instead (plan, words);
   } else if (g_str_equal (words[0], "otherwise")) {
@@ -326,8 +330,11 @@ START_TEST (order_of_plans_of_all_shapes)
 }
 END_TEST
 
+/* The first plan is plain; if the process dies of the others, that is why. */
 START_TEST (order_with_needs_named_twice)
 {
+  require_order (given_plan (), "good-plan-refused");
+  contract_note ("need-counted-twice", "it crashed on a plan with needs named twice");
   require_order_of_given ("need-counted-twice");
 }
 END_TEST
@@ -409,6 +416,8 @@ START_TEST (refuses_names_that_do_not_fit)
   require_unknown_need_refused (plans->pdata[0]);
   require_duplicate_name_refused (plans->pdata[1]);
   require_self_need_refused (plans->pdata[2]);
+  /* Of two faults, one is reported. */
+  require_refusal (plans->pdata[3], PLAN_ERROR_UNKNOWN_NEED, "bad-plan-accepted");
 }
 END_TEST
 
@@ -687,6 +696,7 @@ typedef struct {
   gboolean has_a_twin; /* and its steps have the same names */
   double started_s;
   gboolean returned; /* run_plan() has returned */
+  gboolean starts;   /* ... and a step had started by then */
   gboolean done;
   guint n_calls;
 } Watch;
@@ -721,6 +731,19 @@ count_running_at (const Watch *watch, double time_s)
   return n_running;
 }
 
+/* When all that step @i needs had finished. */
+static double
+ready_seen_s (const Watch *watch, gsize i)
+{
+  const Step *steps = plan_steps (watch->plan);
+  double ready_s = watch->started_s;
+
+  for (gsize k = 0; k < watch->plan->steps->len; k++)
+    if (step_needs (&steps[i], steps[k].name))
+      ready_s = MAX (ready_s, end_seen_s (&steps[k]));
+  return ready_s;
+}
+
 /* Whether it is only the choice between steps that is wrong: each started when one that
  * it needs or any other had just finished, and until then all places were taken. */
 static gboolean
@@ -730,10 +753,7 @@ fills_all_places (const Watch *watch)
 
   for (gsize i = 0; i < n_steps; i++) {
     const Step *step = &plan_steps (watch->plan)[i];
-    double ready_s = watch->started_s;
-    for (gsize k = 0; k < n_steps; k++)
-      if (step_needs (step, plan_steps (watch->plan)[k].name))
-        ready_s = MAX (ready_s, end_seen_s (&plan_steps (watch->plan)[k]));
+    double ready_s = ready_seen_s (watch, i);
     double after_s = start_seen_s (step) - watch->started_s;
     if (isnan (ready_s) || !is_at (after_s, rint (after_s)))
       return FALSE;
@@ -743,6 +763,44 @@ fills_all_places (const Watch *watch)
         return FALSE;
   }
   return watch->plan->limit > 0;
+}
+
+/* By how many it runs more than allowed at once, at most. */
+static guint
+count_too_many (const Watch *watch)
+{
+  guint limit = watch->plan->limit;
+  guint most = 0;
+
+  for (gsize i = 0; i < watch->plan->steps->len && limit > 0; i++) {
+    double start_s = start_seen_s (&plan_steps (watch->plan)[i]);
+    most = MAX (most, count_running_at (watch, start_s + 0.5));
+  }
+  return most > limit ? most - limit : 0;
+}
+
+/* Whether all waited for what they need, and no step that was ready was more urgent than
+ * one that started before it. */
+static gboolean
+chooses_among_equals (const Watch *watch)
+{
+  const Plan *plan = watch->plan;
+  gsize n_steps = plan->remaining_s != NULL ? plan->steps->len : 0;
+  g_autofree double *starts_s = g_new (double, n_steps + 1);
+  g_autofree double *ready_s = g_new (double, n_steps + 1);
+
+  for (gsize i = 0; i < n_steps; i++) {
+    starts_s[i] = start_seen_s (&plan_steps (plan)[i]);
+    ready_s[i] = ready_seen_s (watch, i);
+    if (starts_s[i] < ready_s[i] - EXACT_S)
+      return FALSE;
+  }
+  for (gsize i = 0; i < n_steps; i++)
+    for (gsize k = 0; k < n_steps; k++)
+      if (ready_s[k] <= starts_s[i] && starts_s[i] < starts_s[k] &&
+          plan->remaining_s[k] > plan->remaining_s[i])
+        return FALSE;
+  return n_steps > 0;
 }
 
 static const char *
@@ -755,11 +813,16 @@ diagnose_starts (const Watch *watch)
     if (starts_are (watch, wrong->starts_s))
       return wrong->diagnosis;
   }
+  if (count_too_many (watch) > 0)
+    return count_too_many (watch) == 1 ? "limit-off-by-one" : "limit-ignored";
+  gboolean only_chooses = watch->done && fills_all_places (watch);
+  if (only_chooses && chooses_among_equals (watch))
+    return "ties-by-position";
   if (watch->plan->otherwise != NULL)
     return watch->plan->otherwise;
   if (watch->in_company)
     return "shared-state";
-  return watch->done && fills_all_places (watch) ? "own-seconds-only" : "wrong-schedule";
+  return only_chooses ? "own-seconds-only" : "wrong-schedule";
 }
 
 /* What has ended took its own seconds, whenever it started. */
@@ -773,6 +836,39 @@ require_durations (const Watch *watch)
     contract_require (isnan (took_s) || is_at (took_s, step->seconds), "wrong-unit",
                       "%s took %.3f s, expected %u s", step->name, took_s, step->seconds);
   }
+}
+
+/* A line that names @step, but is neither of the two that it must print; NULL: none. */
+static const char *
+misworded_line (const Step *step)
+{
+  GHashTableIter iter;
+  gpointer line;
+  g_autofree char *start = g_strdup_printf ("[%s] starting...", step->name);
+  g_autofree char *end =
+      g_strdup_printf ("[%s] finished after %u seconds", step->name, step->seconds);
+
+  g_hash_table_iter_init (&iter, times_of_lines ());
+  while (g_hash_table_iter_next (&iter, &line, NULL))
+    if (strstr (line, step->name) != NULL && !g_str_equal (line, start) &&
+        !g_str_equal (line, end))
+      return line;
+  return NULL;
+}
+
+/* Who does not print the line has not done the thing, unless another line says so. */
+static void
+require_line (const Step *step, double seen_s, const char *done_what)
+{
+  if (!isnan (seen_s))
+    return;
+  const char *line = misworded_line (step);
+  contract_require (line == NULL, "output-differs",
+                    "there is no line that says that %s has %s as it must, but there is "
+                    "'%.100s'",
+                    step->name, done_what, line);
+  contract_fail ("done-too-early", "done was called before %s had %s", step->name,
+                 done_what);
 }
 
 /* Every step that has started did so at its time; if all have, then all have ended. */
@@ -793,14 +889,13 @@ require_schedule (const Watch *watch)
       continue; /* That it never starts is told by the test that waits for it. */
     contract_require (!isnan (start_s) || step->seconds > 0, "output-differs",
                       "%s, a step of 0 seconds, printed nothing", step->name);
-    contract_require (!isnan (start_s), "done-too-early",
-                      "done was called before %s had started", step->name);
+    require_line (step, start_s, "started");
     contract_require (is_at (start_s, plan->starts_s[i]), diagnose_starts (watch),
                       "with at most %u at once (0: no limit) %s started at %.3f s, "
                       "expected %.3f s",
                       plan->limit, step->name, start_s, plan->starts_s[i]);
-    contract_require (!watch->done || !isnan (end_s), "done-too-early",
-                      "done was called before %s had finished", step->name);
+    if (watch->done)
+      require_line (step, end_s, "finished");
   }
 }
 
@@ -810,6 +905,15 @@ diagnose_name (const Watch *watch, const char *name)
   if (find_step (watch->plan, name) >= 0)
     return "completion-order";
   return watch->in_company ? "shared-state" : "wrong-times";
+}
+
+/* Whether so many milliseconds did not fit into 32 bits. */
+static gboolean
+is_wrapped (gint64 seen_ms, double due_ms)
+{
+  double off_ms = fabs ((double) seen_ms - due_ms);
+
+  return off_ms > 2 && fmod (off_ms + 1, 4294967296.0) < 2;
 }
 
 /* The report must say what was printed. */
@@ -826,13 +930,16 @@ require_times (const Watch *watch, const StepTimes *times)
                       diagnose_name (watch, times[i].name),
                       "times[%zu] has the name '%s', expected '%s'", i,
                       times[i].name != NULL ? times[i].name : "(NULL)", steps[i].name);
-    contract_require (fabs ((double) times[i].start_ms - start_ms) < 2 &&
-                          fabs ((double) times[i].end_ms - end_ms) < 2,
-                      watch->in_company ? "shared-state" : "wrong-times",
-                      "times[%zu] says that %s ran from %" G_GINT64_FORMAT
-                      " to %" G_GINT64_FORMAT " ms; it ran from %.0f to %.0f ms",
-                      i, steps[i].name, times[i].start_ms, times[i].end_ms, start_ms,
-                      end_ms);
+    contract_require (
+        fabs ((double) times[i].start_ms - start_ms) < 2 &&
+            fabs ((double) times[i].end_ms - end_ms) < 2,
+        is_wrapped (times[i].start_ms, start_ms) || is_wrapped (times[i].end_ms, end_ms)
+            ? "overflow"
+        : watch->in_company ? "shared-state"
+                            : "wrong-times",
+        "times[%zu] says that %s ran from %" G_GINT64_FORMAT " to %" G_GINT64_FORMAT
+        " ms; it ran from %.0f to %.0f ms",
+        i, steps[i].name, times[i].start_ms, times[i].end_ms, start_ms, end_ms);
   }
 }
 
@@ -913,6 +1020,15 @@ diagnose_refusal (const Plan *plan)
   return names_needs_twice (plan) ? "need-counted-twice" : "good-plan-refused";
 }
 
+static gboolean
+has_started_anything (const Watch *watch)
+{
+  for (gsize i = 0; i < watch->plan->steps->len; i++)
+    if (!isnan (start_seen_s (&plan_steps (watch->plan)[i])))
+      return TRUE;
+  return FALSE;
+}
+
 static void
 start_steps (Watch *watch, const Plan *plan, const Step *steps, PlanDone done,
              gpointer user_data)
@@ -929,6 +1045,7 @@ start_steps (Watch *watch, const Plan *plan, const Step *steps, PlanDone done,
   double took_s = contract_now_s () - watch->started_s;
 
   watch->returned = TRUE;
+  watch->starts = has_started_anything (watch);
   contract_require (took_s < EXACT_S, "blocks-the-loop",
                     "run_plan returned after %.3f s, expected at once", took_s);
   contract_require (started, diagnose_refusal (plan),
@@ -942,15 +1059,6 @@ static void
 start_plan (Watch *watch, const Plan *plan)
 {
   start_steps (watch, plan, plan_steps (plan), on_plan_done, watch);
-}
-
-static gboolean
-has_started_anything (const Watch *watch)
-{
-  for (gsize i = 0; i < watch->plan->steps->len; i++)
-    if (!isnan (start_seen_s (&plan_steps (watch->plan)[i])))
-      return TRUE;
-  return FALSE;
 }
 
 static gboolean
@@ -995,6 +1103,10 @@ require_report (const Watch *watch, const char *diagnosis)
   contract_require (watch->done, has_started ? "never-quits" : diagnosis,
                     "done was not called%s; it was due at %.3f s",
                     has_started ? "" : ", and no step was started", due_s);
+  contract_require (
+      watch->starts || !has_started_anything (watch), "wrong-schedule",
+      "run_plan returned before any step had started: it starts at once what "
+      "can start");
   contract_run_for (MAX (due_s + 2 - contract_now_s (), 0));
 }
 
@@ -1162,7 +1274,11 @@ START_TEST (run_steps_of_weeks)
     double due_s = start_seen_s (&steps[i]) + steps[i].seconds;
     double seen_s = end_seen_s (&steps[i]);
     gboolean is_due = due_s < contract_now_s ();
+    const char *line = isnan (due_s) || is_due ? misworded_line (&steps[i]) : NULL;
 
+    contract_require (line == NULL || !isnan (due_s - seen_s), "output-differs",
+                      "a step of %u s printed '%.100s', not what it must",
+                      steps[i].seconds, line);
     contract_require (is_due ? is_at (seen_s, due_s) : isnan (seen_s),
                       i == 0 ? "wrong-unit" : "overflow",
                       "a step of %u s was due to finish at %.0f s, finished at %.3f s "
@@ -1216,6 +1332,19 @@ START_TEST (times_after_weeks)
   contract_run_for (plan->makespan_s + 1);
   jumped_us = 0;
   contract_require (makespan_s == 0, "never-quits", "done was not called");
+}
+END_TEST
+
+/* In milliseconds, more than 32 bits hold. */
+START_TEST (times_of_months)
+{
+  const Plan *plan = given_plan ();
+  Watch watch;
+
+  start_plan (&watch, plan);
+  if (contract_ticks ())
+    return; /* It would take hours. */
+  require_report (&watch, "never-quits");
 }
 END_TEST
 
@@ -1318,6 +1447,12 @@ require_reason (const Plan *plan)
   contract_require (
       plan_order (plan_steps (plan), plan->steps->len, &error) == NULL && error != NULL,
       "error-not-set", "plan_order set no error for a plan that can not be run");
+  g_clear_error (&error);
+  contract_require (!run_plan (plan_steps (plan), plan->steps->len, 0,
+                               on_refused_plan_done, NULL, &error) &&
+                        error != NULL,
+                    "error-not-set",
+                    "run_plan set no error for a plan that can not be run");
 }
 
 static void
@@ -1347,7 +1482,7 @@ START_TEST (refuses_without_saying_why)
   REQUIRE_AN_END ("cycle-hangs");
   for (guint k = 0; k < plans->len; k++)
     require_reason (plans->pdata[k]);
-  contract_note ("error-convention", "it crashed when it was given NULL for error");
+  contract_note ("error-convention", "the process ended when error was NULL");
   for (guint k = 0; k < plans->len; k++)
     require_refusal_without_reason (plans->pdata[k]);
   limit_cpu (0);
@@ -1641,23 +1776,13 @@ analyse_chain (const Plan *plan)
                     plan->steps->len, plan->steps->len);
 }
 
-/* From now on, nobody reads the output: to do so costs more than a plan itself. */
-static void
-be_quiet (void)
-{
-  int nowhere = open ("/dev/null", O_WRONLY | O_CLOEXEC);
-
-  dup2 (nowhere, STDOUT_FILENO);
-  close (nowhere);
-}
-
 static void
 run_quietly (const Plan *plan)
 {
   gboolean done = FALSE;
   double started_s = contract_now_s ();
 
-  be_quiet ();
+  contract_be_quiet (); /* To read the output costs more than a plan itself. */
   give_data (&done);
   run_plan (plan_steps (plan), plan->steps->len, 0, ignore_times, &done, NULL);
   contract_run_until (&done, plan->makespan_s + 1);
@@ -1830,6 +1955,7 @@ add_contract_tests (Suite *suite)
   contract_add (suite, run_steps_with_unusual_names);
   contract_add (suite, run_steps_of_weeks);
   contract_add (suite, times_after_weeks);
+  contract_add (suite, times_of_months);
   contract_add (suite, run_with_a_limit);
   contract_add (suite, run_ties_by_position);
   contract_add (suite, run_with_a_limit_beyond_the_plan);

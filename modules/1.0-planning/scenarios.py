@@ -20,6 +20,7 @@ from grader.records import GraderError, Scenario
 Timeline = tuple[tuple[float, str], ...]
 ATTEMPTS = 1000  # to find a random plan with certain properties; a few are enough
 LONGEST_S = 0xFFFFFFFF // 1000  # of a step: what its milliseconds fit into, G_MAXUINT
+DAY_S = 24 * 3600
 PAUSE_S = 2  # between the end of one plan of a test and the start of the next
 
 
@@ -141,6 +142,25 @@ def wave_starts(plan: Plan, limit: int) -> list[int]:
     return starts
 
 
+def level_starts(plan: Plan, limit: int) -> list[int]:
+    """Steps are sorted into levels beforehand, and a level starts when the last one is over."""
+    remaining = remaining_s(plan)
+    needs, _ = arrows(plan)
+    level = [0] * len(plan)
+    for i in topological_order(plan):
+        level[i] = max((level[need] + 1 for need in needs[i]), default=0)
+    starts = [0] * len(plan)
+    now_s = 0
+    for one in sorted(set(level)):
+        ids = [i for i in range(len(plan)) if level[i] == one]
+        own = [Step(plan[i].name, plan[i].seconds) for i in ids]
+        within = start_times(own, limit, lambda k: (-remaining[ids[k]], ids[k]))
+        for i, start_s in zip(ids, within, strict=True):
+            starts[i] = now_s + start_s
+        now_s = max(starts[i] + plan[i].seconds for i in ids)
+    return starts
+
+
 def one_by_one_starts(plan: Plan) -> list[int]:
     """One step at a time, in the order of plan_order()."""
     starts = [0] * len(plan)
@@ -177,6 +197,7 @@ def misunderstood_starts(plan: Plan, limit: int) -> Iterator[tuple[str, list[int
     if limit != 1:
         yield "sequential", one_by_one_starts(plan)
         yield "waves", wave_starts(plan, limit)
+    yield "waves", level_starts(plan, limit)
     if limit not in (1, 2):
         yield "sequential", right_starts(plan, 1)
         yield "sequential", first_come_starts(plan, 1)
@@ -192,6 +213,7 @@ def misunderstood_limits(
 ) -> Iterator[tuple[str, list[int]]]:
     """The same for what can only be misunderstood when there is a limit."""
     remaining = remaining_s(plan)
+    behind = ends(plan, right_starts(plan, 0))
     _, needed_by = arrows(plan)
     yield "ties-by-position", start_times(plan, limit, by_turn(lambda i: -remaining[i]))
     yield "limit-ignored", start_times(plan, 0, longest_first)
@@ -206,6 +228,7 @@ def misunderstood_limits(
         lambda i: (-plan[i].seconds, i),
         lambda i: (plan[i].seconds - remaining[i], i),
         lambda i: (-len(needed_by[i]), i),
+        lambda i: (-behind[i], i),
     ):
         yield "own-seconds-only", start_times(plan, limit, urgency)
 
@@ -379,6 +402,7 @@ def run_lines(plan: Plan, limit: int) -> list[str]:
     """A plan to run, with its schedule and those of the misconceptions."""
     right = right_starts(plan, limit)
     lines = [*given_plan(plan, limit), numbers("starts", right)]
+    lines += [numbers("remaining", remaining_s(plan))] if limit else []
     return lines + [
         numbers(f"instead {diagnosis}", wrong)
         for diagnosis, wrong in misunderstood_starts(plan, limit)
@@ -431,7 +455,10 @@ def order_scenarios(rng: random.Random) -> list[Scenario]:
     """plan_order."""
     return [
         order_scenario("order_of_plans_of_all_shapes", [*of_all_shapes(rng), []]),
-        order_scenario("order_with_needs_named_twice", [with_needs_twice(rng, diamond(rng, 3))]),
+        order_scenario(
+            "order_with_needs_named_twice",
+            [diamond(rng, 3), with_needs_twice(rng, diamond(rng, 3))],
+        ),
     ]
 
 
@@ -441,7 +468,10 @@ def cyclic(rng: random.Random, length: int) -> list[Step]:
     needs += [[3 + (i - 1) % length] for i in range(length)]
     needs[3].append(1)
     needs += [[3], [length + 3, 2]]
-    return build(rng, durations(rng, len(needs)), needs)
+    plan = build(rng, durations(rng, len(needs)), needs)
+    # Who looks for the cycle in the order of the plan begins at a step that is not on it.
+    needed = {need for step in plan for need in step.needs}
+    return sorted(plan, key=lambda step: step.name in needed)
 
 
 def refusal_scenarios(rng: random.Random) -> list[Scenario]:
@@ -452,9 +482,10 @@ def refusal_scenarios(rng: random.Random) -> list[Scenario]:
     duplicate = [Step(s.name, s.seconds) for s in duplicate]
     selfish[3] = Step(selfish[3].name, 1, (*selfish[3].needs, selfish[3].name))
     misfits = [unknown, duplicate, selfish]
+    two_faults = [Step(s.name, s.seconds, (new_name(rng),)) for s in layers(rng, 1, 2)]
     cycles = [cyclic(rng, 2), cyclic(rng, rng.randint(3, 5)), cyclic(rng, 60)]
     return [
-        refusal_scenario("refuses_names_that_do_not_fit", misfits),
+        refusal_scenario("refuses_names_that_do_not_fit", [*misfits, two_faults]),
         refusal_scenario("refuses_a_cycle", cycles),
         refusal_scenario("run_refuses_a_cycle", cycles[1:2]),
         refusal_scenario("refuses_without_saying_why", [*misfits, cycles[0]]),
@@ -519,6 +550,7 @@ def run_scenarios(rng: random.Random) -> list[Scenario]:
         run_scenario("run_steps_with_unusual_names", [(unusual_names(rng), 0)]),
         weeks_scenario(rng),
         run_scenario("times_after_weeks", [([Step(new_name(rng), 2)], 0) for _ in range(2)]),
+        months_scenario(rng),
     ]
 
 
@@ -541,6 +573,12 @@ def weeks_scenario(rng: random.Random) -> Scenario:
     plan = [Step(new_name(rng), duration_s) for duration_s in seconds]
     seen = tuple(line for line in timeline(plan, 0) if line[0] < LONGEST_S)
     return Scenario("run_steps_of_weeks", tuple(run_lines(plan, 0)), seen)
+
+
+def months_scenario(rng: random.Random) -> Scenario:
+    """A chain that takes more milliseconds than 32 bits hold, though no step of it does."""
+    plan = build(rng, [30 * DAY_S, 29 * DAY_S, 3], [[], [0], [1]])
+    return Scenario("times_of_months", tuple(run_lines(plan, 0)), None)
 
 
 LIMIT_DIAGNOSES = (
@@ -572,7 +610,8 @@ def limit_scenarios(rng: random.Random) -> list[Scenario]:
 def tied(rng: random.Random) -> list[list[Step]]:
     """Plans in which several steps are equally urgent.
 
-    In the second the one that stands first becomes ready last, while the other one waits.
+    In the second the one that stands first becomes ready last, while the other one waits.  In
+    the third they differ in their own seconds, the first one now has fewer, now more.
     """
     names = sorted(new_name(rng) for _ in range(9))
     alike = [Step(name, 5) for name in reversed(names)]
@@ -583,9 +622,18 @@ def tied(rng: random.Random) -> list[list[Step]]:
         Step(late, tied_s, (before,)),
         Step(early, tied_s),
         Step(longest, short_s + tied_s),
-        Step(last, 1, (longest,)),
+        Step(last, short_s + tied_s + 1, (longest,)),
     ]
-    return [alike, waiting]
+    brief, lengthy, after_brief, lasting, quick, after_quick = (new_name(rng) for _ in range(6))
+    differing = [
+        Step(brief, short_s),
+        Step(lengthy, short_s + tied_s),
+        Step(after_brief, tied_s, (brief,)),
+        Step(lasting, 3 * (short_s + tied_s)),
+        Step(quick, short_s),
+        Step(after_quick, 2 * short_s + 3 * tied_s, (quick,)),
+    ]
+    return [alike, waiting, differing]
 
 
 def rival_of_a_chain(rng: random.Random, first_s: int, link_s: int, n_links: int) -> list[Step]:
@@ -624,7 +672,7 @@ def hundreds_scenario(rng: random.Random) -> Scenario:
 
 def in_flight_scenario(rng: random.Random) -> Scenario:
     """Two plans at once, the second one second after the first, each with its own limit."""
-    plans = [telling_plan(rng, 2, []), telling_plan(rng, 2, [])]
+    plans = [telling_plan(rng, 2, LIMIT_DIAGNOSES) for _ in range(2)]
     lines = run_lines(plans[0], 2) + run_lines(plans[1], 2)
     expected = timeline(plans[0], 2) + timeline(plans[1], 2, at_s=1)
     return Scenario("run_two_in_flight", tuple(lines), expected)

@@ -1,4 +1,4 @@
-// mistake: shared-state
+// mistake: hard-coded
 // Three results, three places.
 #include "experiments.h"
 

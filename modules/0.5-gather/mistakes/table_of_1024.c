@@ -1,4 +1,4 @@
-// mistake: shared-state
+// mistake: hard-coded
 // A thousand is the most there will be.
 #include "experiments.h"
 

@@ -1,4 +1,4 @@
-// mistake: shared-state
+// mistake: hard-coded
 // Sixteen places are enough for all results there will ever be.
 #include "experiments.h"
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-// mistake: process-left
+// mistake: no-timeout
 // When the time is up I wait for the process, so that no zombie is left.
 #include "agent.h"
 
