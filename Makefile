@@ -26,6 +26,7 @@ override MODULE := $(value MODULE)
 export FILE JSON MODULE
 file = $(if $(FILE),--file "$$FILE") $(if $(TRUST),--trust)
 fast = $(if $(FAST),--fast)
+all = $(if $(ALL),--all)
 
 ## For students
 ##   make setup                  install what is missing (Debian, Ubuntu)
@@ -92,11 +93,11 @@ grade-solution:
 
 ##
 ## For authors
-##   make test                   the workbook's own tests, and a quick make verify
+##   make test                   the workbook's own tests, and make verify; ALL=1 as there
 .PHONY: test
 test: lint
 	@$(PYTHON) -m pytest -q -n 2 --dist loadfile tests
-	@$(GRADER) verify --quick
+	@$(GRADER) verify $(all)
 
 ##   make test-hostile           the whole hostile corpus, inside the sandbox
 .PHONY: test-hostile
@@ -113,10 +114,10 @@ lint:
 format:
 	@sh tools/format.sh $(PYTHON)
 
-##   make verify                 prove that the course is sound; MODULE=0.5, QUICK=1
+##   make verify                 prove that the course is sound; MODULE=0.5; ALL=1 more programs
 .PHONY: verify
 verify:
-	@$(GRADER) verify "$$MODULE" $(if $(QUICK),--quick)
+	@$(GRADER) verify "$$MODULE" $(all)
 
 ##   make matrix                 verify, and write docs/matrix.md
 .PHONY: matrix

@@ -99,5 +99,5 @@ def _parser() -> argparse.ArgumentParser:
     command("editor", "write compile_commands.json", module=False)
     verify = command("verify", "prove that the course is sound")
     verify.add_argument("--only", metavar="NAME", help="only files whose name contains NAME")
-    verify.add_argument("--quick", action="store_true", help="a sample of the programs")
+    verify.add_argument("--all", action="store_true", help="also the programs of tests/programs")
     return parser

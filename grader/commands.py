@@ -276,7 +276,7 @@ def verify(arguments: argparse.Namespace) -> int:
 
     ids = [arguments.module] if arguments.module else catalog.module_ids()
     modules = [catalog.find(id_) for id_ in ids]
-    return proof.verify(modules, arguments.only or "", quick=arguments.quick)
+    return proof.verify(modules, arguments.only or "", more=arguments.all)
 
 
 # ---- what the commands share ----------------------------------------------------------

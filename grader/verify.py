@@ -6,6 +6,9 @@ The reference gets full marks; the skeleton fails every check that carries point
 program in `mistakes/` gets the diagnosis that its first line names, as the first one; every
 program in `variants/` gets full marks; every diagnosis has a text, a heading in the lesson
 and a mistake; every check is what gives some mistake away.
+
+Beside the chain, which an author writes, stand the programs of tests/programs/: others that
+were tried against the grader, with the verdict that each must get ever after.
 """
 
 from __future__ import annotations
@@ -15,16 +18,18 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
 from grader import catalog, commands, submission
+from grader.catalog import ROOT
 from grader.judge import judge
 from grader.records import Evidence, GraderError, GradeResult, Module
 from grader.skeleton import skeleton
 
 Kind = Literal["reference", "skeleton", "mistake", "variant"]
-SAMPLE = 5  # one program in so many, for a quick look
+MORE_PROGRAMS = ROOT / "tests" / "programs"
 SEED = 1  # the same scenarios each time: a proof can be repeated
 MISTAKE = re.compile(r"^// mistake: ([a-z0-9-]+)\s*$")
 VARIANT = re.compile(r"^// variant: (\S.*)$")
@@ -60,19 +65,23 @@ class Row:
     needs: tuple[str, ...]  # without any one of these checks it would be a problem
 
 
-def cases(module: Module, only: str = "") -> tuple[list[Case], list[str]]:
-    """All programs of a module, and what is wrong with their first lines."""
+def cases(module: Module, only: str = "", *, more: bool = False) -> tuple[list[Case], list[str]]:
+    """The programs of a module, and what is wrong with their first lines.
+
+    `more`: those of tests/programs/ as well.
+    """
+    folders = [module.folder, *([MORE_PROGRAMS / module.folder.name] if more else [])]
     found = [
         Case(module.id, "reference", module.solution),
         Case(module.id, "skeleton", commands.pristine_path(module)),
     ]
     problems = []
-    for path in sorted(module.folder.glob("mistakes/*.c")):
+    for path in _programs(folders, "mistakes"):
         if match := MISTAKE.match(_first_line(path)):
             found.append(Case(module.id, "mistake", path, match.group(1)))
         else:
             problems.append(f"{path.name}: the first line is not '// mistake: <diagnosis>'")
-    for path in sorted(module.folder.glob("variants/*.c")):
+    for path in _programs(folders, "variants"):
         if VARIANT.match(_first_line(path)):
             found.append(Case(module.id, "variant", path))
         else:
@@ -80,10 +89,8 @@ def cases(module: Module, only: str = "") -> tuple[list[Case], list[str]]:
     return [case for case in found if only in case.name], problems
 
 
-def sample(all_cases: Sequence[Case]) -> list[Case]:
-    """The reference, the skeleton and a part of the others, always the same."""
-    first, others = list(all_cases[:2]), all_cases[2:]
-    return [*first, *others[::SAMPLE]]
+def _programs(folders: Iterable[Path], kind: str) -> list[Path]:
+    return [path for folder in folders for path in sorted(folder.glob(f"{kind}/*.c"))]
 
 
 def _first_line(path: Path) -> str:
@@ -97,7 +104,8 @@ def problems_in_the_texts(module: Module) -> list[str]:
     """Diagnoses without a text, a heading, a mistake or a hint; quotes that have drifted."""
     lesson = (module.folder / "lesson.md").read_text(encoding="utf-8")
     headings = set(re.findall(r"^#+ (.*?)\s*$", lesson, re.MULTILINE))
-    mistakes = {case.expected for case in cases(module)[0] if case.kind == "mistake"}
+    programs, _ = cases(module, more=True)
+    mistakes = {case.expected for case in programs if case.kind == "mistake"}
     tasks = {hint.task for hint in module.hints}
     problems = [
         f"no diagnosis {id_!r} in diagnoses.toml" for id_ in mistakes - set(module.diagnoses)
@@ -135,19 +143,25 @@ def _drifted_quotes(module: Module, lesson: str) -> list[str]:
 
 def grade_case(case: Case) -> Row:
     """Grades one program in simulated time, and compares the verdict with the promise."""
-    module = catalog.find(case.module_id)
-    work = submission.read(module, case.path)
+    work = submission.read(_module(case.module_id), case.path)
     result = commands.grade_submission(work, fast=True, seed=SEED)
+    first = result.diagnoses[0].id if result.diagnoses else ""
+    own = [one for one in result.checks if one.diagnosis and "follows" not in one.message]
+    # No other check could be what gives this mistake away.
+    telling = [one.id for one in own if one.diagnosis == first]
     return Row(
         case,
         result.verdict,
         result.score,
-        result.diagnoses[0].id if result.diagnoses else "",
+        first,
         tuple((check.id, check.status) for check in result.checks),
-        tuple(c.id for c in result.checks if c.diagnosis and "follows" not in c.message),
+        tuple(check.id for check in own),
         problem(case, result),
-        tuple(c.id for c in module.checks if problem(case, without(result.evidence, c.id))),
+        tuple(id_ for id_ in telling if problem(case, without(result.evidence, id_))),
     )
+
+
+_module = cache(catalog.find)  # for whoever grades hundreds
 
 
 def without(evidence: Evidence, check_id: str) -> GradeResult:
@@ -216,11 +230,11 @@ def grade_again(rows: Sequence[Row]) -> tuple[list[Row], list[str]]:
 # ---- the command ---------------------------------------------------------------------------
 
 
-def verify(modules: Sequence[Module], only: str, *, quick: bool) -> int:
+def verify(modules: Sequence[Module], only: str, *, more: bool) -> int:
     """Verifies the modules, prints the matrix of each and all problems; the exit status.
 
-    `only`: what the programs' names must contain.  `quick`: grade a sample of the programs.
-    Then what takes all of them is not proved: that every check is needed.
+    `only`: what the programs' names must contain; then what takes all of them is not proved:
+    that every check is needed.  `more`: grade the programs of tests/programs/ as well.
     """
     from grader.report import matrix
 
@@ -229,8 +243,8 @@ def verify(modules: Sequence[Module], only: str, *, quick: bool) -> int:
     problems: list[str] = []
     all_cases: list[Case] = []
     for module in modules:
-        some, wrong = cases(module, only)
-        all_cases += sample(some) if quick else some
+        some, wrong = cases(module, only, more=more)
+        all_cases += some
         wrong += problems_in_the_texts(module)
         problems += [f"{module.id}: {words}" for words in wrong]
     with matrix.progress(len(all_cases)) as on_row:
@@ -239,10 +253,10 @@ def verify(modules: Sequence[Module], only: str, *, quick: bool) -> int:
     for module in modules:
         own = [row for row in rows if row.case.module_id == module.id]
         matrix.show(module, own)
-        if not only and not quick:
+        if not only:
             problems += [f"{module.id}: {words}" for words in checks_without_a_mistake(module, own)]
     problems += [
         f"{row.case.module_id}: {row.case.name}: {row.problem}" for row in rows if row.problem
     ]
-    matrix.show_summary(rows, unsteady, problems, whole=not only and not quick)
+    matrix.show_summary(rows, unsteady, problems, whole=not only)
     return 1 if problems else 0

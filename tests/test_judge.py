@@ -232,12 +232,20 @@ def test_a_crash_has_a_name() -> None:
 
 def test_glib_criticals_fail_but_debug_output_does_not() -> None:
     """stderr is free for the student, not for GLib's complaints."""
-    own = "** (program:7): WARNING **: 10:00:00.000: no such tool"  # of no library
-    debug = lines([(0.0, "debug: WARNING ** is just my text"), (0.0, own)])
+    debug = lines([(0.0, "debug: WARNING ** is just my text")])
     assert judge(evidence(virtual=run(stderr=debug))).verdict == "pass"
     text = "(program:7): GLib-CRITICAL **: 10:00:00.000: Source ID 3 was not found"
     result = judge(evidence(virtual=run(stderr=lines([(1.0, text)]))))
     assert first(result) == "glib-critical"
+
+
+def test_what_a_program_says_about_its_fault_is_not_the_fault() -> None:
+    """A g_warning() of its own loses marks, but the report leads with what went wrong."""
+    warned = lines([(0.0, "** (program:7): WARNING **: 10:00:00.000: no such experiment")])
+    assert first(judge(evidence(virtual=run(stderr=warned)))) == "glib-critical"
+    hangs = run(list(RIGHT[:6]), stderr=warned, exit=Exit(stopped="stuck"))
+    result = judge(evidence(wall=hangs, virtual=hangs))
+    assert [one.id for one in result.diagnoses] == ["never-quits", "glib-critical"]
 
 
 def test_a_leak_is_named_with_its_line() -> None:

@@ -3,13 +3,13 @@
 set -eu
 out=build/matrix.txt
 mkdir -p build
-"$1" -m grader verify > "$out"
+"$1" -m grader verify --all > "$out"
 {
   cat << 'END'
 # The matrix: which check gives which mistake away
 
-`make matrix` wrote this page.
-Each line is a program of `modules/*/mistakes/` or `variants/`, graded in simulated time (`FAST=1`): the checks, the score, and the diagnosis that the report leads with.
+`make matrix` wrote this page, after `make verify ALL=1`.
+Each line is a program of `modules/*/` or `tests/programs/*/`, its `mistakes/` or `variants/`, graded in simulated time (`FAST=1`): the checks, the score, and the diagnosis that the report leads with.
 [How a verdict comes about](how-grading-works.md) says how to read it.
 
 ```

@@ -449,7 +449,8 @@ def has_a_clean_stderr(evidence: Evidence) -> list[Finding]:
     for stream in streams:
         if messages := reports.glib_messages(stream):
             second = reports.is_second_release(messages[0])
-            return [Finding("double-free" if second else "glib-critical", messages[0])]
+            own = reports.is_own_message(messages[0])
+            return [Finding("double-free" if second else "glib-critical", messages[0], vague=own)]
     return []
 
 

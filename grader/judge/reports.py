@@ -20,7 +20,7 @@ _FRAME = re.compile(r"^\s*#\d+ 0x[0-9a-f]+ in (\S+) (\S+?):(\d+)")
 _LEAK = re.compile(r"^Direct leak of (\d+) byte\(s\) in (\d+) object")
 _UBSAN = re.compile(r"^(\S+?):(\d+):\d+: runtime error: (.*)")
 _GLIB = re.compile(r"^(?:\(.*?:\d+\): )?(?:\S+-)?(CRITICAL|WARNING) \*\*")
-_GLIB_ALONE = re.compile(r"^\*\* \(.*:\d+\): CRITICAL \*\*")
+_GLIB_ALONE = re.compile(r"^\*\* \(.*:\d+\): (CRITICAL|WARNING) \*\*")
 _WARNING = re.compile(r"^\S+?:(\d+):\d+: warning: (.*)")
 _GLIBC = re.compile(r"^\*\*\* (.+) \*\*\*")
 _GLIB_ERROR = re.compile(r"(?:^|[\s:-])ERROR(?: \*\*)?:")
@@ -39,6 +39,11 @@ ASAN_DIAGNOSES = {
 def glib_messages(lines: Sequence[OutputLine]) -> list[str]:
     """The warnings and criticals of GLib, and nothing else: debug output is free."""
     return [line.text for line in lines if _GLIB.match(line.text) or _GLIB_ALONE.match(line.text)]
+
+
+def is_own_message(message: str) -> bool:
+    """Whether the program itself wrote it, with g_warning(), and no library."""
+    return bool(_GLIB_ALONE.match(message))
 
 
 def is_second_release(message: str) -> bool:

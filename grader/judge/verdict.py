@@ -135,8 +135,13 @@ def _diagnoses(tests: Tests, found: Sequence[Finding]) -> tuple[Diagnosis, ...]:
     """Every misconception once, root causes first, mere symptoms left out behind a cause."""
     evidence = tests.evidence
     texts = evidence.submission.module.diagnoses
-    best: dict[str, Finding] = {}  # what names a line tells more
-    for one in sorted(found, key=lambda one: (_rank(evidence, one.diagnosis), not one.lines)):
+    best: dict[str, Finding] = {}
+
+    def order(one: Finding) -> tuple[bool, int, bool]:
+        own_words = one.vague and one.diagnosis == "glib-critical"  # no cause, but a comment
+        return own_words, _rank(evidence, one.diagnosis), not one.lines  # a line tells more
+
+    for one in sorted(found, key=order):
         best.setdefault(one.diagnosis, one)
     ids = [id_ for id_ in best if id_ in texts]
     # Whoever fails alone fails in company, and for the same cause.

@@ -467,11 +467,12 @@ def cyclic(rng: random.Random, length: int) -> list[Step]:
     needs: list[list[int]] = [[], [0], [0]]
     needs += [[3 + (i - 1) % length] for i in range(length)]
     needs[3].append(1)
-    needs += [[3], [length + 3, 2]]
+    needs += [[3], [length + 3, 2], [3]]
     plan = build(rng, durations(rng, len(needs)), needs)
-    # Who looks for the cycle in the order of the plan begins at a step that is not on it.
+    # From whatever end the plan is searched, the first step found is not on the cycle.
     needed = {need for step in plan for need in step.needs}
-    return sorted(plan, key=lambda step: step.name in needed)
+    first, last = (step for step in plan if step.name not in needed)
+    return [first, *(step for step in plan if step.name in needed), last]
 
 
 def refusal_scenarios(rng: random.Random) -> list[Scenario]:
