@@ -1841,8 +1841,8 @@ END_TEST
  * same on a slow machine and on a busy one.
  */
 
-enum { SMALL = 500, TIMES_LARGER = 16, TOO_MANY_TIMES = 40, N_ROUNDS_MEASURED = 5 };
-enum { N_SMALL = 3 }; /* in each round; small ones cost little */
+enum { SMALL = 500, TIMES_LARGER = 16, TOO_MANY_TIMES = 40, N_ROUNDS_MEASURED = 3 };
+enum { N_SMALL = 5 }; /* in each round; small ones cost little */
 
 static double
 cpu_s (void)
