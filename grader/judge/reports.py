@@ -117,8 +117,9 @@ def _asan_finding(kind: str, report: Sequence[str], source_name: str) -> Finding
     elif kind == "heap-use-after-free" and _frees_again(frames, freed_in):
         words = f"{frames[0][0]} frees again what it has freed before{where}"
         return Finding("double-free", f"AddressSanitizer: {words}", lines)
+    by = f", freed before at line {freed_in[0][1]} ({freed_in[0][0]})" if freed_in else ""
     # Whoever freed it himself may have done so for somebody else.
-    return Finding(diagnosis, f"AddressSanitizer: {kind}{where}", lines, vague=bool(freed_in))
+    return Finding(diagnosis, f"AddressSanitizer: {kind}{where}{by}", lines, vague=bool(freed_in))
 
 
 Frames = Sequence[tuple[str, int]]
