@@ -46,7 +46,8 @@ from grader.sandbox import Sandbox
 CLOCKS_AGREE_S = 0.5  # a difference that no calm machine makes
 TICK_S = 0.02
 SHARDS = 2  # runs that share the contract tests; two processors are common
-# Long enough to see that milliseconds were taken for seconds.
+# Long enough to see that milliseconds were taken for seconds; the processor time is a hundred
+# times what a right program needs, and what one that never stops asking gets.
 VIRTUAL = Limits(virtual_s=4000.0, wall_s=60.0, cpu_s=2.0)
 # The real time is for programs that count down in short ticks, on a busy machine; the
 # processor time of one process is what one test may use.

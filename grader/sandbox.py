@@ -269,7 +269,10 @@ class Box:
 
 
 def _system_mounts() -> list[str]:
-    """The compiler and the libraries, read-only; never the checkout, wherever it lies."""
+    """The compiler and the libraries, read-only; never the checkout, wherever it lies.
+
+    Nor the libraries' debug information, see SYSTEM_DEBUG.
+    """
     mounts = ["--ro-bind", "/usr", "/usr"]
     for name in ("bin", "lib", "lib64", "sbin"):
         path = Path("/") / name
@@ -279,17 +282,10 @@ def _system_mounts() -> list[str]:
             mounts += ["--ro-bind", str(path), str(path)]
     for name in ("ld.so.cache", "alternatives"):
         mounts += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
-    if SYSTEM_DEBUG.is_dir():
-        mounts += [
-            "--size",
-            "4096",
-            "--tmpfs",
-            str(SYSTEM_DEBUG),
-            "--remount-ro",
-            str(SYSTEM_DEBUG),
-        ]
-    if ROOT.is_relative_to("/usr"):
-        mounts += ["--size", "4096", "--tmpfs", str(ROOT), "--remount-ro", str(ROOT)]
+    hidden = [SYSTEM_DEBUG] if SYSTEM_DEBUG.is_dir() else []
+    hidden += [ROOT] if ROOT.is_relative_to("/usr") else []
+    for path in hidden:
+        mounts += ["--size", "4096", "--tmpfs", str(path), "--remount-ro", str(path)]
     return mounts
 
 

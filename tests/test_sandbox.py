@@ -57,6 +57,11 @@ def test_the_checkout_and_the_home_do_not_exist_inside(space: Workspace) -> None
         assert run(space.box(), f"test -e '{path}'").exit.status == 1
 
 
+def test_the_debug_information_of_the_system_is_not_seen(space: Workspace) -> None:
+    """A sanitizer inside would read it anew at each crash."""
+    assert texts(run(space.box(), "ls -A /usr/lib/debug 2>/dev/null || true")) == []
+
+
 def test_only_the_chosen_shelves_are_seen(space: Workspace) -> None:
     space.write("public", "a", "seen")
     space.write("private", "b", "unseen")

@@ -18,11 +18,6 @@ from grader.judge.program import (
 from grader.records import Evidence, TestRun
 
 
-def passes(evidence: Evidence, test: TestRun) -> bool:
-    """Whether one test counts as passed."""
-    return examine(evidence, test) is None
-
-
 def examine(evidence: Evidence, test: TestRun) -> Finding | None:
     """Why a test does not count, None if it does."""
     for run in evidence.tests_runs:

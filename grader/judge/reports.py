@@ -122,10 +122,7 @@ def _asan_finding(kind: str, report: Sequence[str], source_name: str) -> Finding
     return Finding(diagnosis, f"AddressSanitizer: {kind}{where}{by}", lines, vague=bool(freed_in))
 
 
-Frames = Sequence[tuple[str, int]]
-
-
-def _frees_again(used_in: Frames, freed_in: Frames) -> bool:
+def _frees_again(used_in: Sequence[tuple[str, int]], freed_in: Sequence[tuple[str, int]]) -> bool:
     """A function that frees was called in two ways, and looks into what it frees."""
     if not used_in or not freed_in or used_in[0][0] != freed_in[0][0]:
         return False

@@ -1105,8 +1105,7 @@ require_report (const Watch *watch, const char *diagnosis)
                     has_started ? "" : ", and no step was started", due_s);
   contract_require (
       watch->starts || !has_started_anything (watch), "wrong-schedule",
-      "run_plan returned before any step had started: it starts at once what "
-      "can start");
+      "when run_plan returned no step had started, expected: all that can start at once");
   contract_run_for (MAX (due_s + 2 - contract_now_s (), 0));
 }
 
