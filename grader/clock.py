@@ -50,6 +50,7 @@ HELLO_S = 3.0  # how long a new process may take to report
 LOST = ("a process went on without", "a child process did not load", "it sleeps in")
 MOST_POLLS = 6_000  # of one process: each costs a request, and there may be millions
 MOST_THREADS = 500  # at a time
+MOST_LAST_WORDS = 1_000  # of a dead thread: more than a socket holds
 MOST_TRACED = 20_000  # waits, so that an endless program does not fill the memory
 
 
@@ -66,6 +67,7 @@ class Kind(IntEnum):
     UNCONTROLLED = 10
     LOOPS = 11
     NAME = 12
+    INNER_LOOP = 13
 
 
 class Flag(IntEnum):
@@ -258,6 +260,8 @@ class Clock:
 
     def close(self) -> None:
         """The run is over: what still waits is on record as waiting until now."""
+        for thread in [one for one in self._threads if one.process is self._first]:
+            self._hear_out(thread)
         for thread in list(self._threads):
             self._end_wait(thread, self.now_ns, unended=True)
             self._end_spin(thread)
@@ -326,6 +330,8 @@ class Clock:
         if process.ended:
             return
         self._events += 1
+        for thread in [one for one in self._threads if one.process is process]:
+            self._hear_out(thread)
         self._end(process)
         self._settling_until_s = 0.0
         for thread in [one for one in self._threads if one.process is process]:
@@ -346,11 +352,22 @@ class Clock:
     # -- What the threads say
 
     def _on_readable(self, thread: Thread) -> None:
+        if self._hear(thread):
+            self._schedule()
+
+    def _hear_out(self, thread: Thread) -> None:
+        """Takes the last words of a thread that is dead."""
+        for _ in range(MOST_LAST_WORDS):
+            if thread not in self._threads or not self._hear(thread):
+                return
+
+    def _hear(self, thread: Thread) -> bool:
+        """Takes what the thread says next, or that it has gone; False: it is silent."""
         try:
             size = socket.CMSG_SPACE(CREDENTIALS.size) + socket.CMSG_SPACE(4)
             data, ancillary, _, _ = thread.channel.recvmsg(REQUEST.size, size)
         except BlockingIOError:
-            return
+            return False
         except ConnectionResetError:
             data, ancillary = b"", []
         self._host.drain()
@@ -365,7 +382,7 @@ class Clock:
             self._drop(thread)
         for fd in fds:
             os.close(fd)
-        self._schedule()
+        return True
 
     def _take(self, thread: Thread, request: Request, fds: list[int], ancillary: Ancillary) -> None:
         match request.kind:
@@ -393,6 +410,13 @@ class Clock:
                     self.loops_alive = request.value
             case Kind.NAME:
                 self._take_name(thread, request.call)
+            case Kind.INNER_LOOP:
+                self._take_inner_loop(thread, request)
+
+    def _take_inner_loop(self, thread: Thread, request: Request) -> None:
+        """On record as a wait of no length, whether or not it then has to wait."""
+        self._end_wait(thread, thread.wait_end_ns)
+        self._trace_wait(thread, request, self.now_ns, self.now_ns)
 
     def _take_hello(self, thread: Thread, request: Request, ancillary: Ancillary) -> None:
         process = thread.process
@@ -675,10 +699,13 @@ class Clock:
             return
         if end_ns <= thread.wait_start_ns + POLL_S * NS_PER_S and not unended:
             self._count_poll(thread.process)
+        self._trace_wait(thread, request, thread.wait_start_ns, end_ns)
+
+    def _trace_wait(self, thread: Thread, request: Request, start_ns: int, end_ns: int) -> None:
         if len(self.waits) >= MOST_TRACED:
             return
         wait = Wait(
-            start_s=thread.wait_start_ns / NS_PER_S,
+            start_s=start_ns / NS_PER_S,
             end_s=end_ns / NS_PER_S,
             call=request.call,
             asked_s=None if request.asked_ns < 0 else request.asked_ns / NS_PER_S,

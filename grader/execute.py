@@ -13,7 +13,6 @@ several runs may go on in threads of one grader.
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import os
 import select
@@ -154,10 +153,6 @@ class LineReader:
                 data = os.read(self.fd, READ_BYTES)
             except BlockingIOError:
                 return
-            except OSError as error:
-                if error.errno != errno.EIO:  # how a pseudo-terminal says end of file
-                    raise
-                data = b""
             self.open = bool(data)
             self._take(data, now_s)
 
@@ -445,6 +440,7 @@ class _Descriptors:
 
     def __init__(self, with_terminal: bool) -> None:
         self.stdout, self.their_stdout = _terminal() if with_terminal else _large_pipe()
+        self.held = (os.dup(self.their_stdout),) if with_terminal else ()
         self.stderr, self.their_stderr = _large_pipe()
         self.report, self.their_report = os.pipe()
         self.their_stdin, self.stdin = os.pipe()
@@ -472,7 +468,18 @@ class _Descriptors:
         for fd in (self.their_stdin, self.their_stdout, self.their_stderr, *self.passed):
             os.close(fd)
 
+    def close_held(self) -> None:
+        """Lets go of the terminal: up to now a read of it told truly whether all had come.
+
+        When nobody holds the program's end, a read may say "end of file" (EIO) before it says
+        what was written just before: the kernel looks for data first, for the end after
+        (n_tty_read() in drivers/tty/n_tty.c).  While it is held, "nothing there" means so.
+        """
+        for fd in self.held:
+            os.close(fd)
+
     def close_ours(self) -> None:
+        self.close_held()
         for fd in (self.stdin, self.unread, self.stdout, self.stderr, self.report):
             os.close(fd)
 
@@ -594,6 +601,7 @@ def run_on_wall_clock(
         session.watch()
     finally:
         ended, cpu_s = _end(session, stdin, box)
+        files.close_held()
     return _wall_run(session, stdin, ended, cpu_s)
 
 

@@ -131,7 +131,16 @@ def test_a_blocking_callback_is_found_with_its_line(run: RunProgram) -> None:
 def test_nested_loops_are_counted(run: RunProgram) -> None:
     result = _exact(run("nested_loops"))
     assert _timed(result) == [(1.5, "inner done"), (1.5, "outer done")]
-    assert [wait.loop_depth for wait in result.waits] == [1, 2]
+    lengths = [(wait.loop_depth, wait.start_s, wait.end_s) for wait in result.waits]
+    assert lengths == [(1, 0.0, 0.5), (2, 0.5, 0.5), (2, 0.5, 1.5)]  # its beginning, its wait
+
+
+def test_an_inner_loop_is_traced_even_if_it_takes_no_time(run: RunProgram) -> None:
+    result = _exact(run("inner_loop_for_the_killed"))
+    assert _timed(result) == [(1.0, "dead")]
+    assert [(wait.loop_depth, wait.end_s) for wait in result.waits][:2] == [(1, 1.0), (2, 1.0)]
+    assert result.waits[1].site is not None
+    assert result.waits[1].site.function == "kill_and_wait"
     assert all(wait.by_loop for wait in result.waits)
 
 

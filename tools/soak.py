@@ -3,7 +3,7 @@
     python3 tools/soak.py [--runs 10000] [NAME...]
 
 A program of tests/clock_programs/ is compared with its own first run: the lines with their
-times, how it ended, and whether the clock was exact.  Those that evade the clock on purpose,
+times, the trace, how it ended, and whether the clock was exact.  Those that evade the clock on purpose,
 wait for the outside or run into a limit are left out: they go on in real time.
 Exit status 1 if any run differed or hung.
 """
@@ -66,8 +66,9 @@ def run_once(program: Path) -> tuple[bool, str]:
         command, limits, box=Quiet(), vclock=virtual_clock(), source_name=f"{program.name}.c"
     )
     seen = [f"{line.time_s:.9f} {line.text}" for line in (*run.stdout, *run.stderr)]
-    end = f"{run.exit} {run.elapsed_s:.9f} {run.exactness} {run.reason}"
-    return run.exit.stopped == "wall limit", "\n".join([*seen, end])
+    trace = [str(wait) for wait in run.waits]
+    end = f"{run.exit} {run.elapsed_s:.9f} {run.exactness} {run.reason} {run.loops_alive}"
+    return run.exit.stopped == "wall limit", "\n".join([*seen, *trace, end])
 
 
 def soak(program: Path, runs: int) -> Outcome:

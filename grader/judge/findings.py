@@ -37,13 +37,16 @@ def lines_of(*sites: Site | None) -> tuple[int, ...]:
 
 
 def blocking_waits(waits: tuple[Wait, ...]) -> tuple[Wait, ...]:
-    """The waits in which the student's code, not the loop, held up the thread of the loop."""
+    """The waits in which the student's code, not the loop, held up the thread of the loop.
+
+    A main loop inside another one is no good however quick those are that it waits for.
+    """
     return tuple(
         wait
         for wait in waits
         if wait.site is not None
         and wait.thread == 0
-        and wait.end_s - wait.start_s >= MOMENT_S
+        and (wait.end_s - wait.start_s >= MOMENT_S or wait.loop_depth > 1)
         and not wait.idle
     )
 

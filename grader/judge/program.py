@@ -352,7 +352,8 @@ def blocking_words(wait: Wait) -> str:
     """Which line stood still, for how long, and by which call."""
     took_s = wait.end_s - wait.start_s
     if wait.by_loop:
-        return f"{at(wait.site)} waits {took_s:.3f} s in a main loop of its own"
+        how_long = f" {took_s:.3f} s" if took_s >= MOMENT_S else ""
+        return f"{at(wait.site)} waits{how_long} in a main loop of its own"
     return f"{at(wait.site)} blocks the main loop for {took_s:.3f} s with {wait.call}"
 
 

@@ -356,6 +356,19 @@ vclock_tell (RequestKind kind, const char *call, int64_t value)
   vclock_busy--;
 }
 
+void
+vclock_tell_inner_loop (const char *call)
+{
+  Request request = new_request (REQUEST_INNER_LOOP);
+
+  request.asked_ns = -1;
+  vclock_busy++;
+  vclock_describe_caller (&request, call);
+  request.flags |= FLAG_BY_LOOP;
+  send_request (&request, -1);
+  vclock_busy--;
+}
+
 /* ---- Newcomers ---- */
 
 /* Makes a channel for a thread or process that is about to be created.  Returns our end.

@@ -29,10 +29,20 @@ struct Alive {
 
 static Alive *all_alive;
 
+/* A loop that waits inside another one is told of when it begins: how soon it finds
+ * something to do, in no time maybe, is up to chance. */
+static void
+enter_loop (const char *call, bool may_block)
+{
+  vclock_loop_depth++;
+  if (vclock_loop_depth > 1 && may_block && vclock_is_on ())
+    vclock_tell_inner_loop (call);
+}
+
 VCLOCK_EXPORT void
 g_main_loop_run (GMainLoop *loop)
 {
-  vclock_loop_depth++;
+  enter_loop ("g_main_loop_run", true);
   REAL (g_main_loop_run) (loop);
   vclock_loop_depth--;
 }
@@ -42,7 +52,7 @@ g_main_context_iteration (GMainContext *context, gboolean may_block)
 {
   gboolean dispatched;
 
-  vclock_loop_depth++;
+  enter_loop ("g_main_context_iteration", may_block);
   dispatched = REAL (g_main_context_iteration) (context, may_block);
   vclock_loop_depth--;
   return dispatched;

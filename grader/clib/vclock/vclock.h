@@ -99,7 +99,8 @@ typedef enum {
   REQUEST_NOTE,         /* call: why the run is not exact from here on */
   REQUEST_UNCONTROLLED, /* the image that takes over this process will not say hello */
   REQUEST_LOOPS,        /* value: GMainLoops alive at the end of the process */
-  REQUEST_NAME          /* call: what the thread calls itself */
+  REQUEST_NAME,         /* call: what the thread calls itself */
+  REQUEST_INNER_LOOP    /* a main loop begins inside another one: `call` runs it */
 } RequestKind;
 
 enum {
@@ -164,6 +165,7 @@ Wait vclock_wait_for (const char *call, int64_t relative_ns);
 Grant vclock_block (Wait *wait);
 void vclock_count_read (const char *call, unsigned weight);
 void vclock_tell (RequestKind kind, const char *call, int64_t value);
+void vclock_tell_inner_loop (const char *call);
 void vclock_start_channel (int fd, uint32_t flags);
 int vclock_new_channel (RequestKind kind, const char *call);
 void vclock_drop_channel (int fd);
