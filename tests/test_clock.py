@@ -493,6 +493,23 @@ def test_server_stops_who_waits_for_ever(served: tuple[Clock, FakeHost, socket.s
     theirs.close()
 
 
+@pytest.mark.parametrize("noticed", ["its end", "the end of the run"])
+def test_server_hears_out_who_is_dead(noticed: str) -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+    host, channel = FakeHost(), ours.fileno()
+    clock = Clock(ours, 10_000_000_000, host)
+    _ask(host, theirs, _request(Kind.HELLO, Flag.EXECUTED))
+    for _ in range(3):
+        theirs.send(_request(Kind.INNER_LOOP))
+    if noticed == "its end":
+        (pidfd,) = set(host.readable) - {channel}
+        host.readable[pidfd]()
+    clock.close()
+    theirs.close()
+    assert len(clock.waits) == 3
+
+
 @pytest.mark.parametrize("junk", [b"x", b"\xff" * REQUEST.size, bytes(REQUEST.size)])
 def test_server_survives_junk(served: tuple[Clock, FakeHost, socket.socket], junk: bytes) -> None:
     clock, host, theirs = served

@@ -3,8 +3,9 @@
     python3 tools/soak.py [--runs 10000] [NAME...]
 
 A program of tests/clock_programs/ is compared with its own first run: the lines with their
-times, the trace, how it ended, and whether the clock was exact.  Those that evade the clock on purpose,
-wait for the outside or run into a limit are left out: they go on in real time.
+times, the waits of the main thread, how it ended, and whether the clock was exact.  Those that
+evade the clock on purpose, wait for the outside or run into a limit are left out: they go on
+in real time.
 Exit status 1 if any run differed or hung.
 """
 
@@ -66,7 +67,7 @@ def run_once(program: Path) -> tuple[bool, str]:
         command, limits, box=Quiet(), vclock=virtual_clock(), source_name=f"{program.name}.c"
     )
     seen = [f"{line.time_s:.9f} {line.text}" for line in (*run.stdout, *run.stderr)]
-    trace = [str(wait) for wait in run.waits]
+    trace = [str(wait) for wait in run.waits if wait.thread == 0]  # not GLib's own threads
     end = f"{run.exit} {run.elapsed_s:.9f} {run.exactness} {run.reason} {run.loops_alive}"
     return run.exit.stopped == "wall limit", "\n".join([*seen, *trace, end])
 
@@ -98,7 +99,7 @@ def main() -> int:
         for program in programs:
             compile_program(PROGRAMS / f"{program.name}.c", program)
         for done in pool.map(soak, programs, [words.runs] * len(programs)):
-            print(f"{done.name:24} {done.runs:6} runs, {done.differing} differ, {done.hung} hang")
+            print(f"{done.name:26} {done.runs:6} runs, {done.differing} differ, {done.hung} hang")
             if done.first_difference:
                 print("    " + done.first_difference.replace("\n", "\n    "))
             wrong += done.differing + done.hung
