@@ -352,6 +352,8 @@ def test_what_follows_in_company_is_not_told_as_well() -> None:
     """The tests of one gather fail for the same cause as those of two."""
     result = failing(gather_two="completion-order", gather_two_in_flight="shared-state")
     assert [one.id for one in result.diagnoses] == ["completion-order"]
+    special = failing(gather_none="completion-order", gather_two_in_flight="shared-state")
+    assert [one.id for one in special.diagnoses] == ["completion-order"]
 
 
 def test_a_missing_test_fails() -> None:

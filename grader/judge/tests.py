@@ -45,11 +45,9 @@ class Tests:
         """The names of the tests that count as passed."""
         return frozenset(name for name, found in self.findings.items() if found is None)
 
-    @cached_property
-    def plain(self) -> frozenset[str | None]:
-        """The diagnoses of the tests that stand for nothing special; None if one passes."""
-        special = {name for check in self._checks if check.diagnosis for name in check.tests}
-        return self._diagnoses(set(self.findings) - special)
+    def elsewhere(self, check: CheckSpec) -> frozenset[str | None]:
+        """The diagnoses of the tests of other checks; None if one passes."""
+        return self._diagnoses(set(self.findings) - set(check.tests))
 
     def meaning(self, check: CheckSpec, test: str, found: Finding) -> Finding:
         """What a finding of a test means, from the check it belongs to and from the rest.
@@ -79,12 +77,18 @@ class Tests:
 
     def _is_special(self, check: CheckSpec, diagnosis: str) -> bool:
         """Plain tests pass, and no test of another check fails in the same way."""
-        if not check.diagnosis or None not in self.plain:
+        if not check.diagnosis or None not in self._plain:
             return False
         if diagnosis == "wrong-elapsed" and program.takes_its_time(self.evidence):
             return False  # main itself is late
         alike = TOO_EARLY if diagnosis in TOO_EARLY else {diagnosis}
-        return not alike & self._diagnoses(set(self.findings) - set(check.tests))
+        return not alike & self.elsewhere(check)
+
+    @cached_property
+    def _plain(self) -> frozenset[str | None]:
+        """The diagnoses of the tests that stand for nothing special; None if one passes."""
+        special = {name for check in self._checks if check.diagnosis for name in check.tests}
+        return self._diagnoses(set(self.findings) - special)
 
     @cached_property
     def _never_reports(self) -> bool:

@@ -145,8 +145,8 @@ def _diagnoses(tests: Tests, found: Sequence[Finding]) -> tuple[Diagnosis, ...]:
         best.setdefault(one.diagnosis, one)
     ids = [id_ for id_ in best if id_ in texts]
     # Whoever fails alone fails in company, and for the same cause.
-    alone = bool(ids) and ids[0] in tests.plain
-    special = {check.diagnosis for check in evidence.submission.module.checks if alone}
+    checks = evidence.submission.module.checks
+    special = {check.diagnosis for check in checks if ids and ids[0] in tests.elsewhere(check)}
     covered = not tests.passed and bool(ids) and ids[0] in COVERS_ALL
     kept = ids[:1] + [id_ for id_ in ids[1:] if not covered and id_ not in SYMPTOMS | special]
     return tuple(Diagnosis(texts[id_], best[id_].evidence, best[id_].lines) for id_ in kept)
