@@ -23,7 +23,7 @@ def examine(evidence: Evidence, test: TestRun) -> Finding | None:
     for run in evidence.tests_runs:
         if around_the_clock := not_measured(run):
             return around_the_clock[0]
-    found = _examine_end(evidence, test) or _examine_timeline(evidence, test)
+    found = _examine_end(evidence, test) or examine_timeline(evidence, test)
     if found is None:
         return None
     words = f"{test.name.replace('_', ' ')}: {found.evidence}"
@@ -96,7 +96,7 @@ def _sharpen(evidence: Evidence, test: TestRun, found: Finding) -> Finding:
     return found
 
 
-def _examine_timeline(evidence: Evidence, test: TestRun) -> Finding | None:
+def examine_timeline(evidence: Evidence, test: TestRun) -> Finding | None:
     """The lines that the oracle expects of the test, each at its exact time."""
     expected = test.scenario.expected
     if expected is None:

@@ -24,6 +24,9 @@ static const double PROMPT_S = 0.11;
  */
 enum { AFTERWARDS_S = 60, PATIENCE_S = 5 };
 
+/* Beyond the three of main: whoever gets so far has not written them down one by one. */
+enum { MANY = 8 };
+
 /* ---- The experiments of the running test ---- */
 
 /* Reads "<seconds> <name>" lines.  Names are copies in blocks of their own. */
@@ -251,12 +254,21 @@ diagnose_results (const Watch *watch, const Experiment *results)
   return "completion-order";
 }
 
+/* Too few of many are those that a table of fixed size has room for. */
+static const char *
+diagnose_number (const Watch *watch, gsize n_results)
+{
+  gboolean is_table = n_results >= MANY && n_results + 1 < watch->n_expected;
+
+  return is_table ? "hard-coded" : "output-differs";
+}
+
 static void
 take_results (const Experiment *results, gsize n_results, Watch *watch)
 {
   if (!note_report (watch))
     return;
-  contract_require (n_results == watch->n_expected, "output-differs",
+  contract_require (n_results == watch->n_expected, diagnose_number (watch, n_results),
                     "done was given %zu results, expected %zu", n_results,
                     watch->n_expected);
   for (gsize i = 0; i < n_results; i++)

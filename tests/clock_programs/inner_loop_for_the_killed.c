@@ -1,4 +1,5 @@
-/* Kills a child at 1 s, and runs an inner main loop until it is dead: that takes no time. */
+/* Kills a child at 1 s, and runs an inner main loop until it is dead: that takes no time.
+ */
 #include <glib.h>
 #include <signal.h>
 #include <unistd.h>
