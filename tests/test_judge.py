@@ -479,6 +479,37 @@ def test_who_frees_twice_may_look_before(freed_in: str, diagnosis: str) -> None:
         assert said.endswith("line 16 (bag_free), freed before at line 17 (on_time_is_up)")
 
 
+NO_OBJECT = """\
+==3==ERROR: AddressSanitizer: SEGV on unknown address 0x000000000066 (pc 0x7f bp 0x61 sp 0x7f T0)
+==3==The signal is caused by a READ memory access.
+==3==Hint: address points to the zero page.
+    #0 0x7f1d72f4b64d in g_type_check_instance_is_fundamentally_a (/lib/libgobject-2.0.so.0+0x39)
+    #1 0x7f1d72f2d16a in {} (/lib/{}+0x1b16a)
+    #2 0x55f4de28fbde in on_answer exercises/0.5-gather/experiments.c:33"""
+
+
+@pytest.mark.parametrize(
+    ("function", "library", "diagnosis"),
+    [
+        ("g_object_unref", "libgobject-2.0.so.0", "double-free"),
+        ("g_task_get_task_data", "libgio-2.0.so.0", "dangling-user-data"),
+    ],
+)
+def test_an_object_that_is_no_more_is_no_null_pointer(
+    function: str, library: str, diagnosis: str
+) -> None:
+    """GLib refuses NULL; where an object was, there are numbers of the sanitizer's."""
+    text = NO_OBJECT.format(function, library)
+    reports = [text, text.replace("libgobject-2.0", "libx").replace(library, "libx.so")]
+    gone, null = (
+        judge(evidence(sanitized=run(stderr=lines([(1.0, one) for one in report.splitlines()]))))
+        for report in reports
+    )
+    assert (first(gone), first(null)) == (diagnosis, "crash")
+    assert "that is no more at line 33 (on_answer)" in gone.diagnoses[0].evidence
+    assert "a NULL pointer is followed at line 33" in null.diagnoses[0].evidence
+
+
 def test_a_line_that_comes_twice_at_once_is_a_timer_that_goes_on() -> None:
     """Done is called twice because the callback runs twice."""
     line = (5.0, "[a] finished after 5 seconds")

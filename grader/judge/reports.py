@@ -17,6 +17,7 @@ _ASAN = re.compile(
     r"(attempting [\w-]+|allocator is out of memory|requested allocation size 0x\w+|[\w-]+)"
 )
 _FRAME = re.compile(r"^\s*#\d+ 0x[0-9a-f]+ in (\S+) (\S+?):(\d+)")
+_GOBJECT_FRAME = re.compile(r"^\s*#[0-3] 0x[0-9a-f]+ in (g_\w+) \(\S*libg(?:object|io)-2\.0\.so")
 _LEAK = re.compile(r"^Direct leak of (\d+) byte\(s\) in (\d+) object")
 _UBSAN = re.compile(r"^(\S+?):(\d+):\d+: runtime error: (.*)")
 _GLIB = re.compile(r"^(?:\(.*?:\d+\): )?(?:\S+-)?(CRITICAL|WARNING) \*\*")
@@ -113,6 +114,10 @@ def _asan_finding(kind: str, report: Sequence[str], source_name: str) -> Finding
     if kind == "SEGV" and any("::Deallocate" in line for line in report[:8]):
         kind, diagnosis = "free of what was never allocated", "double-free"
     elif kind == "SEGV" and any("points to the zero page" in line for line in report[:8]):
+        if gone := _object_is_gone(report):
+            done = "released" if gone == "double-free" else "used"
+            words = f"an object is {done} that is no more{where}"
+            return Finding(gone, f"AddressSanitizer: {words}", lines)
         kind = "a NULL pointer is followed"
     elif kind == "heap-use-after-free" and _frees_again(frames, freed_in):
         words = f"{frames[0][0]} frees again what it has freed before{where}"
@@ -120,6 +125,18 @@ def _asan_finding(kind: str, report: Sequence[str], source_name: str) -> Finding
     by = f", freed before at line {freed_in[0][1]} ({freed_in[0][0]})" if freed_in else ""
     # Whoever freed it himself may have done so for somebody else.
     return Finding(diagnosis, f"AddressSanitizer: {kind}{where}{by}", lines, vague=bool(freed_in))
+
+
+def _object_is_gone(report: Sequence[str]) -> str:
+    """The diagnosis for a GObject that GLib cannot make out, "" if it is none.
+
+    GLib refuses NULL with a critical.  In memory that was freed AddressSanitizer keeps small
+    numbers of its own, where the object's class was.
+    """
+    stack = [match.group(1) for match in map(_GOBJECT_FRAME.match, report) if match]
+    if not stack:
+        return ""
+    return "double-free" if stack[-1].endswith("_unref") else "dangling-user-data"
 
 
 def _frees_again(used_in: Sequence[tuple[str, int]], freed_in: Sequence[tuple[str, int]]) -> bool:

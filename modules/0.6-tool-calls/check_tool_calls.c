@@ -570,6 +570,16 @@ belongs_to_another (const Plan *plan, guint i, const char *text)
   return FALSE;
 }
 
+/* Whether @text is the reason why there is no program for call @i. */
+static gboolean
+is_why_not (const Plan *plan, guint i, const char *text)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *program = find_tool (&CALL (plan, i), &error);
+
+  return error != NULL && strcmp (text, error->message) == 0;
+}
+
 /* The id for call @i, which ended as @seen. */
 static const char *
 diagnose_status (const Plan *plan, guint i, const ToolResult *seen)
@@ -585,6 +595,8 @@ diagnose_status (const Plan *plan, guint i, const ToolResult *seen)
     return "shared-state";
   if (does (plan, i, "grumble") && seen->status == TOOL_FAILED)
     return "stderr-in-the-answer";
+  if (seen->status == TOOL_SUCCEEDED && is_why_not (plan, i, seen->text))
+    return "failure-not-seen";
   if (seen->status == TOOL_SUCCEEDED && strcmp (CALL (plan, i).name, "sim") != 0)
     return "nonsense-accepted";
   if (expected->status == TOOL_CANCELLED && expected->start_ms < 0)
@@ -890,14 +902,23 @@ is_all_over (const Watch *watch, GPtrArray *results)
   return TRUE;
 }
 
+/* Whether no call starts because there is no limit: where there is one, some do. */
+static gboolean
+takes_zero_for_a_limit (const Plan *plan)
+{
+  return plan->limits.max_parallel == 0 && plan->calls->len > 0 &&
+         n_printed (&CALL (plan, 0), TRUE) == 0 && n_plain_starts () > 0;
+}
+
 static void
 require_not_early (const Watch *watch, GPtrArray *results)
 {
   const Plan *plan = watch->plan;
-  const char *diagnosis = watch->in_flight        ? "done-too-early"
-                          : has_timed_out (watch) ? "counted-twice"
-                          : is_first_end (watch)  ? "quits-on-first"
-                                                  : "done-too-early";
+  const char *diagnosis = watch->in_flight                ? "done-too-early"
+                          : takes_zero_for_a_limit (plan) ? "zero-is-no-limit"
+                          : has_timed_out (watch)         ? "counted-twice"
+                          : is_first_end (watch)          ? "quits-on-first"
+                                                          : "done-too-early";
 
   contract_require (now_ms (watch) >= plan_end_ms (plan) - EXACT_MS ||
                         is_all_over (watch, results),

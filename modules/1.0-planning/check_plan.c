@@ -1084,6 +1084,27 @@ require_all_started (const Watch *watch, const char *diagnosis)
   }
 }
 
+/* Whether anything starts of a plan of which nothing has started, if it has a limit. */
+static gboolean
+starts_with_a_limit (const Plan *plan)
+{
+  static gboolean done;
+
+  give_data (&done);
+  return run_plan (plan_steps (plan), plan->steps->len, plan->steps->len, ignore_times,
+                   &done, NULL) &&
+         has_started_anything (&(Watch){ .plan = plan });
+}
+
+/* The id for a plan of which nothing ever starts; @otherwise if nothing else does. */
+static const char *
+diagnose_no_start (const Plan *plan, const char *otherwise)
+{
+  gboolean is_limited = plan->limit > 0 || plan->steps->len == 0;
+
+  return !is_limited && starts_with_a_limit (plan) ? "zero-is-no-limit" : otherwise;
+}
+
 /* Wait for the report, and long enough after it to see a second one.  @diagnosis is what
  * it means if some steps never start, or if there is nothing to start and no report. */
 static void
@@ -1100,9 +1121,12 @@ require_report (const Watch *watch, const char *diagnosis)
     require_schedule (watch);
     require_all_started (watch, diagnosis);
   }
-  contract_require (watch->done, has_started ? "never-quits" : diagnosis,
-                    "done was not called%s; it was due at %.3f s",
-                    has_started ? "" : ", and no step was started", due_s);
+  if (!watch->done)
+    contract_fail (
+        has_started ? "never-quits" : diagnose_no_start (watch->plan, diagnosis),
+        "with at most %u at once (0: no limit) done was not called%s; it was "
+        "due at %.3f s",
+        watch->plan->limit, has_started ? "" : ", and no step was started", due_s);
   contract_require (
       watch->starts || !has_started_anything (watch), "wrong-schedule",
       "when run_plan returned no step had started, expected: all that can start at once");
@@ -1385,6 +1409,8 @@ START_TEST (run_refuses_a_cycle)
 
   contract_run_for (3600);
   limit_cpu (0);
+  contract_require (!started || error == NULL, "error-convention",
+                    "run_plan set an error, and returned TRUE all the same");
   contract_require (!started, "cycle-missed",
                     "run_plan returned TRUE for a plan with a cycle, and then waited for "
                     "ever");
@@ -1447,11 +1473,13 @@ require_reason (const Plan *plan)
       plan_order (plan_steps (plan), plan->steps->len, &error) == NULL && error != NULL,
       "error-not-set", "plan_order set no error for a plan that can not be run");
   g_clear_error (&error);
-  contract_require (!run_plan (plan_steps (plan), plan->steps->len, 0,
-                               on_refused_plan_done, NULL, &error) &&
-                        error != NULL,
-                    "error-not-set",
+  gboolean started = run_plan (plan_steps (plan), plan->steps->len, 0,
+                               on_refused_plan_done, NULL, &error);
+
+  contract_require (error != NULL, "error-not-set",
                     "run_plan set no error for a plan that can not be run");
+  contract_require (!started, "error-convention",
+                    "run_plan set an error, and returned TRUE all the same");
 }
 
 static void
@@ -1589,7 +1617,9 @@ START_TEST (loop_stays_responsive)
   contract_require (late_s < EXACT_S, "blocks-the-loop",
                     "a tick that was due every 0.1 s on the same loop came %.3f s late",
                     late_s);
-  contract_require (watch.done, "never-quits", "done was not called");
+  contract_require (
+      watch.done, watch.starts ? "never-quits" : diagnose_no_start (plan, "never-quits"),
+      "done was not called");
 }
 END_TEST
 
@@ -1659,7 +1689,8 @@ refuse_and_forget (const Plan *plan)
   contract_require (
       plan_order (plan_steps (plan), n_steps, &first) == NULL &&
           plan_critical_path (plan_steps (plan), n_steps, &makespan_s, &second) == NULL &&
-          !run_plan (plan_steps (plan), n_steps, 0, ignore_times, NULL, &third),
+          (!run_plan (plan_steps (plan), n_steps, 0, ignore_times, NULL, &third) ||
+           third != NULL),
       "cycle-missed", "a plan with a cycle was not refused");
 }
 
