@@ -510,6 +510,22 @@ def test_an_object_that_is_no_more_is_no_null_pointer(
     assert "a NULL pointer is followed at line 33" in null.diagnoses[0].evidence
 
 
+@pytest.mark.parametrize(
+    ("error_s", "diagnosis"),
+    [(10.0, "timer-repeats"), (5.0, "dangling-user-data"), (7.0, "dangling-user-data")],
+)
+def test_an_error_one_interval_after_the_end_is_a_timer_that_goes_on(
+    error_s: float, diagnosis: str
+) -> None:
+    """When nothing is due; what came with an end, or at any time, is another matter."""
+    due = ((0.0, "[a] starting..."), (5.0, "[a] finished after 5 seconds"))
+    one, *others = passed_tests()
+    report = lines([(error_s, text) for text in USED_AGAIN.format("on_time_is_up").splitlines()])
+    failed = replace(one, status="fail", message="x", stdout=lines(due), stderr=report)
+    failed = replace(failed, scenario=replace(one.scenario, expected=due))
+    assert first(judge(evidence(tests=(failed, *others)))) == diagnosis
+
+
 def test_a_line_that_comes_twice_at_once_is_a_timer_that_goes_on() -> None:
     """Done is called twice because the callback runs twice."""
     line = (5.0, "[a] finished after 5 seconds")

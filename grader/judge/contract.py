@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from grader.judge import console, reports
 from grader.judge.console import Due
-from grader.judge.findings import Finding, blocking_waits, lines_of
+from grader.judge.findings import MOMENT_S, Finding, blocking_waits, lines_of
 from grader.judge.program import (
     blocking_words,
     memory_errors,
@@ -37,7 +37,9 @@ def _examine_end(evidence: Evidence, test: TestRun) -> Finding | None:
     if test.died:
         return Finding(test.diagnosis, test.message)
     if found := memory_errors(evidence, test.stderr):
-        return found[0]
+        can_repeat = "timer-repeats" in evidence.submission.module.diagnoses
+        again = _fired_again(test) if can_repeat else ""
+        return Finding("timer-repeats", again, found[0].lines) if again else found[0]
     if ran_out_of_cpu(test) and not test.diagnosis:
         return _ran_out_of_processor_time(test)
     if test.stopped:
@@ -78,6 +80,22 @@ def _finished_again(test: TestRun) -> str:
     if count[text, time_s] < 2 or sum(one == text for _, one in test.scenario.expected or ()) > 1:
         return ""
     return f"{console.quote(text)} came at {time_s:.1f} s, and at once again"
+
+
+def _fired_again(test: TestRun) -> str:
+    """Words for an error when nothing was due, as long after an end as it had come after its
+    start: what a timer uses that goes on is often freed by then."""
+    error_s = next((line.time_s for line in test.stderr if "ERROR: " in line.text), 0.0)
+    expected = test.scenario.expected or ()
+    if any(abs(due_s - error_s) < MOMENT_S for due_s, _ in expected):
+        return ""
+    starts: dict[str, float] = {}
+    for due_s, text in expected:
+        start_s = starts.setdefault(text.partition("]")[0], due_s)
+        if due_s > start_s and abs(2 * due_s - start_s - error_s) < MOMENT_S:
+            came = f"{console.quote(text)} came at {due_s:.1f} s"
+            return f"{came}, and at {error_s:.1f} s the same callback ran again"
+    return ""
 
 
 def _sharpen(evidence: Evidence, test: TestRun, found: Finding) -> Finding:
