@@ -479,6 +479,23 @@ def test_who_frees_twice_may_look_before(freed_in: str, diagnosis: str) -> None:
         assert said.endswith("line 16 (bag_free), freed before at line 17 (on_time_is_up)")
 
 
+@pytest.mark.parametrize(("n_waits", "diagnosis"), [(2, "blocks-the-loop"), (900, "busy-wait")])
+def test_a_short_tick_runs_out_of_processor_time_but_does_not_compute(
+    n_waits: int, diagnosis: str
+) -> None:
+    """In the test that was stopped nothing may be on record any more."""
+    scenario = Scenario("", (), ((0.0, "[a] starting..."), (5.0, "[a] finished")))
+    before, stopped, *others = passed_tests()
+    before = replace(
+        before,
+        scenario=replace(scenario, test=before.name),
+        stdout=lines(scenario.expected or ()),
+        waits=(wait(5, 0.0, 0.02, by_loop=True, in_dispatch=False),) * n_waits,
+    )
+    stopped = replace(stopped, status="fail", message="x", stopped="cpu limit")
+    assert first(judge(evidence(tests=(before, stopped, *others)))) == diagnosis
+
+
 NO_OBJECT = """\
 ==3==ERROR: AddressSanitizer: SEGV on unknown address 0x000000000066 (pc 0x7f bp 0x61 sp 0x7f T0)
 ==3==The signal is caused by a READ memory access.

@@ -803,6 +803,24 @@ chooses_among_equals (const Watch *watch)
   return n_steps > 0;
 }
 
+/* Whether there is no limit, and yet only one of the steps that need nothing starts at
+ * once. */
+static gboolean
+starts_one_of_several (const Watch *watch)
+{
+  guint n_roots = 0;
+  guint n_started = 0;
+
+  for (gsize i = 0; i < watch->plan->steps->len; i++) {
+    const Step *step = &plan_steps (watch->plan)[i];
+    gboolean is_root = step->needs == NULL || step->needs[0] == NULL;
+
+    n_roots += is_root;
+    n_started += is_root && is_at (start_seen_s (step), watch->started_s);
+  }
+  return watch->plan->limit == 0 && n_roots > 1 && n_started == 1;
+}
+
 static const char *
 diagnose_starts (const Watch *watch)
 {
@@ -822,6 +840,8 @@ diagnose_starts (const Watch *watch)
     return watch->plan->otherwise;
   if (watch->in_company)
     return "shared-state";
+  if (starts_one_of_several (watch))
+    return "no-needs-never-starts";
   return only_chooses ? "own-seconds-only" : "wrong-schedule";
 }
 
@@ -856,9 +876,22 @@ misworded_line (const Step *step)
   return NULL;
 }
 
-/* Who does not print the line has not done the thing, unless another line says so. */
+static gboolean
+names_needs_twice (const Plan *plan)
+{
+  for (gsize i = 0; i < plan->steps->len; i++) {
+    const char *const *needs = plan_steps (plan)[i].needs;
+    for (; needs != NULL && *needs != NULL; needs++)
+      if (g_strv_contains (needs + 1, *needs))
+        return TRUE;
+  }
+  return FALSE;
+}
+
+/* Who does not print the line has not done the thing, unless another line says so.
+ * @early is what it means that done was called all the same. */
 static void
-require_line (const Step *step, double seen_s, const char *done_what)
+require_line (const Step *step, double seen_s, const char *done_what, const char *early)
 {
   if (!isnan (seen_s))
     return;
@@ -867,8 +900,7 @@ require_line (const Step *step, double seen_s, const char *done_what)
                     "there is no line that says that %s has %s as it must, but there is "
                     "'%.100s'",
                     step->name, done_what, line);
-  contract_fail ("done-too-early", "done was called before %s had %s", step->name,
-                 done_what);
+  contract_fail (early, "done was called before %s had %s", step->name, done_what);
 }
 
 /* Every step that has started did so at its time; if all have, then all have ended. */
@@ -889,13 +921,14 @@ require_schedule (const Watch *watch)
       continue; /* That it never starts is told by the test that waits for it. */
     contract_require (!isnan (start_s) || step->seconds > 0, "output-differs",
                       "%s, a step of 0 seconds, printed nothing", step->name);
-    require_line (step, start_s, "started");
+    require_line (step, start_s, "started",
+                  names_needs_twice (plan) ? "need-counted-twice" : "done-too-early");
     contract_require (is_at (start_s, plan->starts_s[i]), diagnose_starts (watch),
                       "with at most %u at once (0: no limit) %s started at %.3f s, "
                       "expected %.3f s",
                       plan->limit, step->name, start_s, plan->starts_s[i]);
     if (watch->done)
-      require_line (step, end_s, "finished");
+      require_line (step, end_s, "finished", "done-too-early");
   }
 }
 
@@ -998,18 +1031,6 @@ ignore_times (const StepTimes *times, gsize n_times, gpointer user_data)
 {
   require_given_data (user_data);
   *(gboolean *) user_data = TRUE;
-}
-
-static gboolean
-names_needs_twice (const Plan *plan)
-{
-  for (gsize i = 0; i < plan->steps->len; i++) {
-    const char *const *needs = plan_steps (plan)[i].needs;
-    for (; needs != NULL && *needs != NULL; needs++)
-      if (g_strv_contains (needs + 1, *needs))
-        return TRUE;
-  }
-  return FALSE;
 }
 
 static const char *
@@ -1763,7 +1784,10 @@ new_chain_backwards (gsize n_steps)
   return chain;
 }
 
-enum { LONGEST_BLADE_S = 8 }; /* GLib looks at all timers each time that some are due. */
+enum {
+  LONGEST_BLADE_S = 8,
+  NARROW = 8
+}; /* GLib looks at all timers each time that some are due. */
 
 /* One step, then all but the last at once, then the last, which needs them all.  Which of
  * the many that are ready is the most urgent has nothing to do with where they stand. */
@@ -1822,6 +1846,32 @@ run_quietly (const Plan *plan)
   contract_require (is_at (contract_now_s (), started_s + plan->makespan_s),
                     "wrong-elapsed", "a plan of %u steps took %.3f s, expected %.0f s",
                     plan->steps->len, contract_now_s () - started_s, plan->makespan_s);
+}
+
+/* Steps that could all start at once, no two neighbours equally urgent. */
+static Plan *
+new_roots (gsize n_steps)
+{
+  Plan *plan = g_new0 (Plan, 1);
+
+  plan->steps = g_array_new (FALSE, TRUE, sizeof (Step));
+  for (gsize i = 0; i < n_steps; i++) {
+    Step step = { g_strdup_printf ("root-%zu", i), (guint) (1 + i * 7919 % 10007), NULL };
+
+    g_array_append_val (plan->steps, step);
+  }
+  return plan;
+}
+
+/* Only the beginning, with room for one: all others wait, in whatever they wait in. */
+static void
+begin_to_run (const Plan *plan)
+{
+  static gboolean done;
+
+  contract_be_quiet ();
+  give_data (&done);
+  run_plan (plan_steps (plan), plan->steps->len, 1, ignore_times, &done, NULL);
 }
 
 START_TEST (ten_thousand_in_a_row)
@@ -1963,6 +2013,7 @@ START_TEST (run_grows_with_the_plan)
   require_moderate_growth (run_quietly, "run_plan", new_layered_plan, SMALL / 2);
   /* Few enough for a program that has a file descriptor for each step that runs. */
   require_moderate_growth (run_quietly, "run_plan", new_fan, SMALL / 8);
+  require_moderate_growth (begin_to_run, "run_plan", new_roots, 2 * SMALL);
 }
 END_TEST
 
