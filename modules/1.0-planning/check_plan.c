@@ -803,6 +803,20 @@ chooses_among_equals (const Watch *watch)
   return n_steps > 0;
 }
 
+/* Whether some steps run side by side. */
+static gboolean
+runs_two_at_once (const Watch *watch)
+{
+  const Step *steps = plan_steps (watch->plan);
+
+  for (gsize i = 0; i < watch->plan->steps->len; i++)
+    for (gsize k = 0; k < i; k++)
+      if (start_seen_s (&steps[i]) < end_seen_s (&steps[k]) - EXACT_S &&
+          start_seen_s (&steps[k]) < end_seen_s (&steps[i]) - EXACT_S)
+        return TRUE;
+  return FALSE;
+}
+
 /* Whether there is no limit, and yet only one of the steps that need nothing starts at
  * once. */
 static gboolean
@@ -818,7 +832,8 @@ starts_one_of_several (const Watch *watch)
     n_roots += is_root;
     n_started += is_root && is_at (start_seen_s (step), watch->started_s);
   }
-  return watch->plan->limit == 0 && n_roots > 1 && n_started == 1;
+  return watch->plan->limit == 0 && n_roots > 1 && n_started == 1 &&
+         runs_two_at_once (watch);
 }
 
 static const char *
