@@ -194,6 +194,13 @@ def test_ending_with_the_second_is_too_early_not_the_first() -> None:
     assert first(both_runs([*RIGHT[:5], last])) == "done-too-early"
 
 
+def test_who_ends_in_other_words_has_ended() -> None:
+    """A report that comes too soon, but with an end of everything, has left nobody out."""
+    ends = [(2.0, text.replace("finished", "gave up")) for _, text in RIGHT[4:6]]
+    last = (2.0, "All done: [('exp_small', 1), ('exp_medium', 2), ('exp_large', 2)]")
+    assert first(both_runs([*RIGHT[:4], *ends, last])) != "done-too-early"
+
+
 def test_a_loop_that_never_ends_is_named() -> None:
     """All lines are right, but the program waits for ever."""
     result = both_runs(list(RIGHT), exit=Exit(stopped="stuck"))

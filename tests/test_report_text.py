@@ -88,7 +88,7 @@ def test_speed_up_needs_all_bars() -> None:
     """A program that crashed early is not a fast one."""
     result = replace(samples.passing(), timeline=(Bar("exp_small", 0.0, 1.0),))
     assert "as fast" not in render(result)
-    assert render(result).count("never ran") == 2
+    assert render(result).count("no full run seen") == 2
 
 
 @pytest.mark.parametrize(("late_s", "same"), [(0.2, True), (1.0, False)])

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from grader.judge.findings import MOMENT_S, Finding
 from grader.records import Console, OutputLine
@@ -167,6 +168,22 @@ def quote(text: str) -> str:
 
 
 # ---- When the lines came ---------------------------------------------------------------
+
+
+def printed_late(due: Sequence[Due], lines: Sequence[OutputLine]) -> str:
+    """Words for an end that came late, though what waited for it started when due; "" if there
+    is none.  Of the lines "[name] ...", the first with a name is its start."""
+    came = {line.text: line.time_s for line in reversed(seen_lines(lines))}
+    started: set[str] = set()
+    for end, start in pairwise(due):
+        started.add(end.text.partition("]")[0])
+        if start.at_s != end.at_s or start.text.partition("]")[0] in started:
+            continue
+        end_s, start_s = came.get(end.text, 0.0), came.get(start.text, 0.0)
+        if end_s > end.at_s + MOMENT_S and abs(start_s - start.at_s) <= MOMENT_S < start_s:
+            words = f"{quote(end.text)} came at {end_s:.2f} s, not at {end.at_s:.2f} s"
+            return f"{words}, though {quote(start.text)}, which waited for it, came when due"
+    return ""
 
 
 def times_differ(

@@ -143,6 +143,8 @@ def examine_timeline(evidence: Evidence, test: TestRun) -> Finding | None:
     if unasked:
         again = console.repeated(due, test.stdout)
         return Finding("timer-repeats", again) if again else console.compare(due, test.stdout)
+    if late := console.printed_late(due, test.stdout):
+        return Finding("output-differs", late)
     if wrong := console.times_differ(due, test.stdout, late_s=test.scenario.late_s):
         line, came_s = wrong
         words = f"{console.quote(line.text)} came at {came_s:.3f} s, not at {line.at_s:.3f} s"

@@ -108,7 +108,7 @@ def _why_lines_differ(evidence: Evidence, run: Run, found: Finding) -> list[Find
     due, seen = due_lines(timeline), console.seen_lines(run.stdout)
     texts = {line.text for line in seen}
     starts = [line.text in texts for line in timeline.lines if line.edge == "start"]
-    ends = [line.text in texts for line in timeline.lines if line.edge == "end"]
+    ends = [_has_ended(line.text, texts) for line in timeline.lines if line.edge == "end"]
     reports = [line.time_s for line in seen if line.text == timeline.lines[-1].text]
     if elsewhere := console.on_stderr(console.missing(due, seen), run.stderr):
         return [elsewhere]
@@ -135,6 +135,12 @@ def _why_lines_differ(evidence: Evidence, run: Run, found: Finding) -> list[Find
     if any(ends) and run.elapsed_s < timeline.min_total_s:
         return [Finding("quits-on-first" if sum(ends) == 1 else "done-too-early", ended)]
     return [found]
+
+
+def _has_ended(end: str, texts: set[str]) -> bool:
+    """Whether the line `end`, or another one than the first with its "[name]", has come."""
+    name = end.partition("]")[0]
+    return end in texts or sum(text.startswith(name) for text in texts) > 1
 
 
 def _did_something(run: Run) -> bool:
@@ -199,11 +205,29 @@ def _explain_times(evidence: Evidence, words: str) -> Finding:
         return Finding("sequential", f"{words}; {late}")
     if early := _starts_early(timeline, lines):
         return Finding(timeline.early_start, early)
+    if late := console.printed_late(due_lines(timeline), lines):
+        return Finding("output-differs", late)
+    if early := _printed_early(timeline, lines):
+        return Finding("output-differs", early)
     if factor := _common_factor(timeline, lines):
         return Finding("wrong-unit", f"{words}; everything came at {factor:g} times its time")
     if ends and abs(_last_line_s(run) - timeline.one_after_another_s) < 0.1:
         return Finding("sequential", f"{words}; the waits add up")
     return Finding("wrong-elapsed", words)
+
+
+def _printed_early(timeline: Console, lines: list[OutputLine]) -> str:
+    """Words for the first start that came early, where all ends came when due; "" if there is
+    none."""
+    came = {line.text: line.time_s for line in reversed(lines)}
+    if any(line.text not in came for line in timeline.lines):
+        return ""
+    off = [line for line in timeline.lines if abs(came[line.text] - line.at_s) > MOMENT_S]
+    if not off or any(line.edge != "start" or came[line.text] > line.at_s for line in off):
+        return ""
+    first, came_s = off[0], came[off[0].text]
+    words = f"{console.quote(first.text)} came at {came_s:.2f} s, not at {first.at_s:.2f} s"
+    return f"{words}, though the end of it came when due"
 
 
 def _starts_early(timeline: Console, lines: list[OutputLine]) -> str:

@@ -160,7 +160,7 @@ def _lane(result: GradeResult, lane: Lane, timeline: Picture) -> Row:
     if lane.expected is not None:
         place = _place(timeline, lane.expected.start_s, lane.expected.end_s)
         marks.append(Mark("expected", *place, f"{lane.name}: expected {_span(lane.expected)}"))
-    figure = "never ran"
+    figure = picture.NOT_SEEN
     if lane.seen is not None:
         figure = seconds(lane.seen.end_s - lane.seen.start_s)
     return Row(

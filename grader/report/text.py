@@ -325,7 +325,7 @@ def _axis(page: Page, scale: Scale) -> Text:
 def _lane(page: Page, lane: Lane, scale: Scale) -> list[Text]:
     rows = []
     if lane.seen is None:
-        rows.append(_row(scale, lane.name, Text("never ran", "red"), ""))
+        rows.append(_row(scale, lane.name, Text(picture.NOT_SEEN, "red"), ""))
     else:
         style = "green" if picture.agrees(lane, scale.axis_s) else "red"
         bar = scale.draw(lane.seen.start_s, lane.seen.end_s, page.ink.seen, page.ink.overflow)

@@ -285,6 +285,14 @@ def cancelled_plan(rng: random.Random) -> Plan:
     return Plan(tuple(calls), max_parallel=2, cancel_ms=rng.randrange(500, 1500))
 
 
+def overlapping_plans(rng: random.Random) -> tuple[Plan, Plan]:
+    """Calls of the second batch end while the first has the results of some calls, but not
+    of all."""
+    first = [working(rng, ms) for ms in (100, rng.randrange(2000, 3000), rng.randrange(500, 1000))]
+    second = [working(rng, 10 * tens) for tens in rng.sample(range(15, 50), 3)]
+    return Plan(tuple(first), 2), Plan(tuple(second), 1)
+
+
 def many_plan(rng: random.Random) -> Plan:
     """More calls than any table has places for; most ask for a tool that is not there, which
     costs no process."""
@@ -367,7 +375,7 @@ def run_tool_scenarios(rng: random.Random) -> list[Scenario]:
             Plan((working(rng, 9000, "stubborn"),), cancel_ms=some_ms),
             Plan((working(rng, 1000),), cancel_ms=0),
         ),
-        alone("tool_call_is_freed_by_the_caller", working(rng, 100)),
+        alone("tool_call_is_freed_by_the_caller", working(rng, 100), working(rng, 100)),
     ]
 
 
@@ -407,7 +415,7 @@ def manners_scenarios(rng: random.Random) -> list[Scenario]:
     printing = first(rng, lambda rng: Plan(answers(rng, 3), max_parallel=2))
     return [
         scenario("calls_are_freed_by_the_caller", reused),
-        scenario("batches_in_flight", Plan(answers(rng, 3), 2), Plan(answers(rng, 3), 1)),
+        scenario("batches_in_flight", *overlapping_plans(rng)),
         scenario("batch_from_a_callback", Plan(answers(rng, 2)), Plan(answers(rng, 2))),
         replace(scenario("calls_are_printed", printing), expected=printed(printing)),
         scenario("loop_stays_responsive", Plan(answers(rng, 2))),

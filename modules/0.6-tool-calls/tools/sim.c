@@ -10,6 +10,8 @@
  *   journal   a file to which it appends "<tag> <pid> <start in us>" as it starts
  *   tag       a number of the test's choice
  *
+ * All of these stand at the beginning of the arguments, however long those are.
+ *
  * It does without GLib, and understands only the JSON that the tests write: there are
  * hundreds of it in one grade, and each must start in a moment.
  */
@@ -59,16 +61,19 @@ get_string (const char *key, char value[ARGUMENTS_BYTES])
 
 /* Waits in poll(), not in read() and write(): the virtual clock sees poll(). */
 
+/* Reads to the end, and keeps the beginning. */
 static void
 read_arguments (void)
 {
   struct pollfd input = { .fd = STDIN_FILENO, .events = POLLIN };
+  char chunk[ARGUMENTS_BYTES];
   size_t length = 0;
   ssize_t n_read = 1;
 
   while (n_read > 0 && poll (&input, 1, -1) == 1) {
-    n_read = read (STDIN_FILENO, arguments + length, sizeof arguments - 1 - length);
-    length += n_read > 0 ? (size_t) n_read : 0;
+    n_read = read (STDIN_FILENO, chunk, sizeof chunk);
+    for (ssize_t i = 0; i < n_read && length < sizeof arguments - 1; i++)
+      arguments[length++] = chunk[i];
   }
 }
 
