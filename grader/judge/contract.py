@@ -113,7 +113,7 @@ def _sharpen(evidence: Evidence, test: TestRun, found: Finding) -> Finding:
     waits = blocking_waits(test.waits)
     if found.diagnosis == "done-twice" and (again := _finished_again(test)):
         return Finding("timer-repeats", again)
-    if found.diagnosis in ("blocks-the-loop", "wrong-elapsed") and waits:
+    if found.diagnosis in ("blocks-the-loop", "wrong-elapsed", "wrong-unit") and waits:
         longest = max(waits, key=lambda wait: wait.end_s - wait.start_s)
         words = f"{found.evidence}; {blocking_words(longest)}"
         return Finding("blocks-the-loop", words, lines_of(longest.site))

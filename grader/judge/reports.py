@@ -20,6 +20,7 @@ _FRAME = re.compile(r"^\s*#\d+ 0x[0-9a-f]+ in (\S+) (\S+?):(\d+)")
 _GOBJECT_FRAME = re.compile(r"^\s*#[0-3] 0x[0-9a-f]+ in (g_\w+) \(\S*libg(?:object|io)-2\.0\.so")
 _LEAK = re.compile(r"^Direct leak of (\d+) byte\(s\) in (\d+) object")
 _UBSAN = re.compile(r"^(\S+?):(\d+):\d+: runtime error: (.*)")
+_FIXED_SIZE = re.compile(r"index .* out of bounds|shift exponent .* is too large")
 _GLIB = re.compile(r"^(?:\(.*?:\d+\): )?(?:\S+-)?(CRITICAL|WARNING) \*\*")
 _GLIB_ALONE = re.compile(r"^\*\* \(.*:\d+\): (CRITICAL|WARNING) \*\*")
 _WARNING = re.compile(r"^\S+?:(\d+):\d+: warning: (.*)")
@@ -99,8 +100,7 @@ def memory_errors(
         elif undefined := _UBSAN.match(text):
             file, line, words = undefined.groups()
             if file == source_name:
-                table = words.startswith("index") and "out of bounds" in words
-                diagnosis = "hard-coded" if table else "crash"
+                diagnosis = "hard-coded" if _FIXED_SIZE.match(words) else "crash"
                 found.append(Finding(diagnosis, f"line {line}: {words}", (int(line),)))
     return found
 

@@ -29,6 +29,9 @@ VAGUE_FOR = {
 # Names for the same thing: which of them a test gives depends on what it is given.
 TOO_EARLY = frozenset({"done-too-early", "quits-on-first"})
 
+# What a report that does not come means in a special test, unless it never comes at all.
+SAYS_LITTLE_OF_SILENCE = frozenset({"empty-plan", "shared-state", "wrong-schedule"})
+
 # How functions fail in their plainest test if they were written for one case only.
 FOR_MAIN_ONLY = frozenset({"never-quits", "done-too-early", "shared-state", "wrong-unit", "crash"})
 
@@ -61,6 +64,8 @@ class Tests:
         if found.diagnosis == "dangling-user-data" and self._reaches_too_far:
             return Finding("crash", found.evidence, found.lines)
         if found.diagnosis == "cancel-never-completes" and self._never_reports:
+            return Finding("never-quits", found.evidence, found.lines)
+        if found.diagnosis in SAYS_LITTLE_OF_SILENCE and self._is_silent:
             return Finding("never-quits", found.evidence, found.lines)
         right = self._program_is_right
         if (found.diagnosis == "todo-left" and right) or (
@@ -96,6 +101,11 @@ class Tests:
         """Not even where nobody cancels."""
         names = {name for check in self._plain_checks for name in check.tests}
         return "never-quits" in self._diagnoses(names)
+
+    @cached_property
+    def _is_silent(self) -> bool:
+        """Not even the plainest test of a check gets its report."""
+        return "never-quits" in self._diagnoses({check.tests[0] for check in self._plain_checks})
 
     @cached_property
     def _reaches_too_far(self) -> bool:

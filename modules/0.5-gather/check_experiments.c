@@ -649,30 +649,31 @@ END_TEST
 
 /* ---- The loop stays free, the heap stays the same ---- */
 
-START_TEST (loop_stays_responsive)
-{
-  gsize n;
-  Experiment *experiments = given_experiments (&n);
-  Watch watch;
-
-  contract_heartbeat_start ();
-  start_gather (&watch, experiments, n);
-  contract_run_until (&watch.done, watch.last_s + 1);
-  double late_s = contract_heartbeat_stop ();
-
-  contract_require (late_s < EXACT_S, "blocks-the-loop",
-                    "a tick that was due every 0.1 s on the same loop came %.3f s late",
-                    late_s);
-  contract_require (watch.n_calls > 0, "never-quits", "done was not called");
-}
-END_TEST
-
 static void
 ignore_results (const Experiment *results, gsize n_results, gpointer user_data)
 {
   require_passed (user_data);
   *(gboolean *) user_data = TRUE;
 }
+
+/* Only whether the loop is free: what else goes wrong costs marks elsewhere. */
+START_TEST (loop_stays_responsive)
+{
+  static gboolean done; /* Outlives this test, should a report come too late. */
+  gsize n;
+  const Experiment *experiments = given_experiments (&n);
+
+  contract_heartbeat_start ();
+  gather_experiments (experiments, n, ignore_results, passed (&done));
+  contract_run_until (&done, (double) longest_s (experiments, n) * (double) n + 1);
+  double late_s = contract_heartbeat_stop ();
+
+  contract_require (late_s < EXACT_S, "blocks-the-loop",
+                    "a tick that was due every 0.1 s on the same loop came %.3f s late",
+                    late_s);
+  contract_require (done, "never-quits", "done was not called");
+}
+END_TEST
 
 static void
 gather_and_forget (const Experiment *experiments, gsize n_experiments)

@@ -126,7 +126,7 @@ def manners_scenarios(rng: random.Random) -> list[Scenario]:
         scenario("gather_array_is_reused", reused, started_together(reused)),
         scenario("gather_two_in_flight", flight, in_flight),
         scenario("gather_from_a_callback", chain, in_chain),
-        scenario("loop_stays_responsive", heart, started_together(heart)),
+        scenario("loop_stays_responsive", heart, None),
         scenario("gather_leaves_nothing_behind", heap, None),
         scenario("gather_of_none_leaves_nothing_behind", [], None),
     ]

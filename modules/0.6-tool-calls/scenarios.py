@@ -37,7 +37,7 @@ class Call:
     after_ms: int = 0
     say: str = ""
     name: str = "sim"
-    arguments: str = ""  # for other tools than sim
+    arguments: str = ""  # as they are, for other tools than sim, and for nonsense
 
     @property
     def runs_ms(self) -> int:
@@ -147,7 +147,7 @@ def mistaken_starts(plan: Plan) -> list[tuple[str, list[int]]]:
     if limit == 0:
         capped = [oracle(replace(plan, max_parallel=n)) for n in range(2, len(plan.calls))]
         mistakes += [("zero-is-no-limit", outcomes) for outcomes in capped]
-    if plan.cancel_ms is not None or any(call.name != "sim" for call in plan.calls):
+    if plan.cancel_ms is not None or any(call.arguments for call in plan.calls):
         return []  # Calls that never start look alike, whatever the mistake.
     if limit > 1:
         mistakes.append(("limit-off-by-one", oracle(replace(plan, max_parallel=limit - 1))))
@@ -181,7 +181,7 @@ def is_clear(plan: Plan) -> bool:
 
 def arguments(call: Call, tag: int) -> str:
     """JSON for the tool; the test puts the path of its journal in the place of @."""
-    if call.name != "sim":
+    if call.arguments:
         return call.arguments
     return json.dumps(
         {"journal": "@", "tag": tag, "after_ms": call.after_ms, "do": call.deed, "say": call.say}
@@ -232,6 +232,8 @@ ELSEWHERE = Call("", name="cat", arguments='{"result": "in the PATH"}')
 OUTSIDE = Call("", name="../tools/sim", arguments="{}")  # names come from the model
 MALFORMED = Call("", name="calculator", arguments='{"expression": "6 *')
 NO_OBJECT = Call("", name="calculator", arguments='["6 * 7"]')
+SUM = Call("answer", 300, "42", "calculator", '{"expression": "6 * 7"}')
+NO_JSON = Call("", arguments="at once")  # sim would answer to that, and to {}
 
 
 def working(rng: random.Random, after_ms: int, deed: str = "answer") -> Call:
@@ -271,7 +273,7 @@ def limited_plan(rng: random.Random) -> Plan:
 def queued_time_out_plan(rng: random.Random) -> Plan:
     """Calls that wait for their turn for longer than the time limit, and one that hangs."""
     calls = [working(rng, 10 * rng.randrange(60, 90)) for _ in range(5)]
-    calls[rng.randrange(1, 4)] = working(rng, 0, "hang")
+    calls[rng.randrange(2, 4)] = working(rng, 0, "hang")
     return Plan(tuple(calls), max_parallel=2, timeout_ms=1000, can_cancel=True)
 
 
@@ -356,12 +358,13 @@ def run_tool_scenarios(rng: random.Random) -> list[Scenario]:
         return scenario(test, *(Plan((call,), timeout_ms=timeout_ms) for call in calls))
 
     some_ms = rng.randrange(100, 900)
-    failures = [working(rng, some_ms, deed) for deed in ("fail", "quit", "garbage", "crash")]
+    bad = ("fail", "quit", "garbage", "prose", "silence", "no-result", "crash")
+    failures = [working(rng, some_ms, deed) for deed in bad]
     return [
         alone("tool_answers", working(rng, some_ms), working(rng, 0, "grumble")),
         alone("tool_answers_at_length", working(rng, some_ms, "huge")),
         alone("tool_fails", *failures),
-        alone("tool_cannot_start", UNKNOWN, ELSEWHERE, OUTSIDE, MALFORMED, NO_OBJECT),
+        alone("tool_cannot_start", UNKNOWN, ELSEWHERE, OUTSIDE, MALFORMED, NO_OBJECT, NO_JSON),
         alone(
             "tool_times_out",
             working(rng, 0, "hang"),
@@ -412,7 +415,7 @@ def manners_scenarios(rng: random.Random) -> list[Scenario]:
     reused = Plan(answers(rng, 4), max_parallel=2)
     mixed = (working(rng, 200), UNKNOWN, working(rng, 0, "hang"), working(rng, 100, "fail"))
     heap = Plan((*mixed, working(rng, 100)), max_parallel=2, timeout_ms=500)
-    printing = first(rng, lambda rng: Plan(answers(rng, 3), max_parallel=2))
+    printing = first(rng, lambda rng: Plan((*answers(rng, 3), SUM, SUM), max_parallel=2))
     return [
         scenario("calls_are_freed_by_the_caller", reused),
         scenario("batches_in_flight", *overlapping_plans(rng)),

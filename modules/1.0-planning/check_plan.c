@@ -1338,10 +1338,15 @@ START_TEST (run_steps_of_weeks)
     contract_require (line == NULL || !isnan (due_s - seen_s), "output-differs",
                       "a step of %u s printed '%.100s', not what it must",
                       steps[i].seconds, line);
+    contract_require (
+        !isnan (seen_s) || !is_due || contract_is_timer_set (), "never-quits",
+        "a step of %u s was due to finish at %.0f s, but no timer is set on the "
+        "main context of the loop",
+        steps[i].seconds, due_s);
     contract_require (is_due ? is_at (seen_s, due_s) : isnan (seen_s),
                       i == 0 ? "wrong-unit" : "overflow",
                       "a step of %u s was due to finish at %.0f s, finished at %.3f s "
-                      "(nan: not within %.0f s)",
+                      "(nan: never, within %.0f s)",
                       steps[i].seconds, due_s, seen_s, contract_now_s ());
   }
 }
@@ -1470,7 +1475,7 @@ require_chain_first (void)
   const Step *steps = plan_steps (plan);
   Watch watch;
 
-  run_one (plans->pdata[0], "wrong-schedule");
+  run_one (plans->pdata[0], "never-quits");
   start_plan (&watch, plan);
   contract_run_for (0);
   contract_require (isnan (start_seen_s (&steps[0])), "overflow",
@@ -1640,22 +1645,22 @@ END_TEST
 
 /* ---- The loop stays free, the heap stays the same ---- */
 
+/* Only whether the loop is free: what else goes wrong costs marks elsewhere. */
 START_TEST (loop_stays_responsive)
 {
+  static gboolean done; /* Outlives this test, should a report come too late. */
   const Plan *plan = given_plan ();
-  Watch watch;
 
   contract_heartbeat_start ();
-  start_plan (&watch, plan);
-  contract_run_until (&watch.done, plan->makespan_s + 1);
+  give_data (&done);
+  run_plan (plan_steps (plan), plan->steps->len, plan->limit, ignore_times, &done, NULL);
+  contract_run_until (&done, 2 * plan->makespan_s + 1);
   double late_s = contract_heartbeat_stop ();
 
   contract_require (late_s < EXACT_S, "blocks-the-loop",
                     "a tick that was due every 0.1 s on the same loop came %.3f s late",
                     late_s);
-  contract_require (
-      watch.done, watch.starts ? "never-quits" : diagnose_no_start (plan, "never-quits"),
-      "done was not called");
+  contract_require (done, "never-quits", "done was not called");
 }
 END_TEST
 
@@ -1878,7 +1883,8 @@ new_roots (gsize n_steps)
   return plan;
 }
 
-/* Only the beginning, with room for one: all others wait, in whatever they wait in. */
+/* Only the beginning, with room for one: all others wait, in whatever they wait in.  The
+ * loop waits, too: a program may ask for the time at each step, but not on and on. */
 static void
 begin_to_run (const Plan *plan)
 {
@@ -1887,6 +1893,7 @@ begin_to_run (const Plan *plan)
   contract_be_quiet ();
   give_data (&done);
   run_plan (plan_steps (plan), plan->steps->len, 1, ignore_times, &done, NULL);
+  contract_run_for (0.001);
 }
 
 START_TEST (ten_thousand_in_a_row)
@@ -2012,7 +2019,7 @@ find_critical_path (const Plan *plan)
 START_TEST (order_grows_with_the_plan)
 {
   require_moderate_growth (order_plan, "plan_order", new_layered_plan, SMALL);
-  require_moderate_growth (order_plan, "plan_order", new_fan, SMALL / 2);
+  require_moderate_growth (order_plan, "plan_order", new_fan, SMALL);
 }
 END_TEST
 
@@ -2028,7 +2035,7 @@ START_TEST (run_grows_with_the_plan)
   require_moderate_growth (run_quietly, "run_plan", new_layered_plan, SMALL / 2);
   /* Few enough for a program that has a file descriptor for each step that runs. */
   require_moderate_growth (run_quietly, "run_plan", new_fan, SMALL / 8);
-  require_moderate_growth (begin_to_run, "run_plan", new_roots, 2 * SMALL);
+  require_moderate_growth (begin_to_run, "run_plan", new_roots, SMALL);
 }
 END_TEST
 

@@ -65,6 +65,23 @@ def topological_order(plan: Plan) -> list[int]:
     return order
 
 
+def depth_first_order(plan: Plan, backwards: bool) -> list[int]:
+    """Another order that fits: each step before all that it leads to, found from either end."""
+    _, needed_by = arrows(plan)
+    order: list[int] = []
+
+    def visit(step: int) -> None:
+        for other in sorted(needed_by[step], reverse=backwards):
+            if other not in order:
+                visit(other)
+        order.insert(0, step)
+
+    for step in sorted(range(len(plan)), reverse=backwards):
+        if step not in order:
+            visit(step)
+    return order
+
+
 def remaining_s(plan: Plan) -> list[int]:
     """For each step its own seconds and those of the longest path of steps after it."""
     _, needed_by = arrows(plan)
@@ -451,10 +468,23 @@ def with_needs_twice(rng: random.Random, plan: Plan) -> list[Step]:
     return [Step(s.name, s.seconds, tuple(rng.sample(s.needs * 2, 2 * len(s.needs)))) for s in plan]
 
 
+def telling_order_plan(rng: random.Random) -> list[Step]:
+    """A plan in which a depth-first search does not find the order that is asked for."""
+    plans = (forest(rng, 14) for _ in range(ATTEMPTS))
+    return next(
+        plan
+        for plan in plans
+        if topological_order(plan)
+        not in (depth_first_order(plan, backwards=True), depth_first_order(plan, backwards=False))
+    )
+
+
 def order_scenarios(rng: random.Random) -> list[Scenario]:
     """plan_order."""
     return [
-        order_scenario("order_of_plans_of_all_shapes", [*of_all_shapes(rng), []]),
+        order_scenario(
+            "order_of_plans_of_all_shapes", [telling_order_plan(rng), *of_all_shapes(rng), []]
+        ),
         order_scenario(
             "order_with_needs_named_twice",
             [diamond(rng, 3), with_needs_twice(rng, diamond(rng, 3))],
@@ -698,7 +728,7 @@ def manners_scenarios(rng: random.Random) -> list[Scenario]:
         twin_scenario(rng),
         Scenario("run_from_a_callback", tuple(run_lines(first, 0) + run_lines(second, 0)), chained),
         run_scenario("run_steps_are_reused", [plain(rng), (reused, 0)]),
-        run_scenario("loop_stays_responsive", [(heart, 0)]),
+        Scenario("loop_stays_responsive", tuple(run_lines(heart, 0)), None),
         Scenario("run_leaves_nothing_behind", tuple(given_plan(heap, 2)), None),
         Scenario("refusing_leaves_nothing_behind", tuple(given_plan(cyclic(rng, 3))), None),
     ]

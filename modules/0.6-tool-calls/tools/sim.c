@@ -3,7 +3,8 @@
  * Tool of module 0.6 for the contract tests: it behaves as its arguments say.
  *
  *   after_ms  how long it works, in milliseconds
- *   do        what it does then: "answer", "fail", "quit", "garbage", "crash", "huge";
+ *   do        what it does then: "answer", "fail", "quit", "crash", "huge"; "garbage",
+ *             "prose", "silence", "no-result" (four that are no answer);
  *             or "hang" (works for 5000 s), "stubborn" (answers, and ignores SIGTERM),
  *             "grumble" (answers, but writes to standard error before)
  *   say       the answer, or why it failed
@@ -176,6 +177,12 @@ main (void)
     raise (SIGKILL);
   if (strcmp (deed, "garbage") == 0)
     write_all (STDOUT_FILENO, "\xff\xfe{not an answer");
+  else if (strcmp (deed, "prose") == 0)
+    write_all (STDOUT_FILENO, "I would rather not.\n");
+  else if (strcmp (deed, "no-result") == 0)
+    answer ("remark", say);
+  else if (strcmp (deed, "silence") == 0)
+    return 0;
   else if (strcmp (deed, "huge") == 0)
     answer_at_length ();
   else
