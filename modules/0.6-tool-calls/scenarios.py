@@ -47,7 +47,7 @@ class Call:
     @property
     def status(self) -> str:
         """What becomes of it if nobody stops it."""
-        good = ("answer", "grumble", "stubborn", "huge")
+        good = ("answer", "grumble", "stubborn", "huge", "linger")
         return "succeeded" if self.deed in good else "failed"
 
 
@@ -358,7 +358,7 @@ def run_tool_scenarios(rng: random.Random) -> list[Scenario]:
         return scenario(test, *(Plan((call,), timeout_ms=timeout_ms) for call in calls))
 
     some_ms = rng.randrange(100, 900)
-    bad = ("fail", "quit", "garbage", "prose", "silence", "no-result", "crash")
+    bad = ("fail", "quit", "garbage", "prose", "silence", "no-result", "false-answer", "crash")
     failures = [working(rng, some_ms, deed) for deed in bad]
     return [
         alone("tool_answers", working(rng, some_ms), working(rng, 0, "grumble")),
@@ -421,7 +421,7 @@ def manners_scenarios(rng: random.Random) -> list[Scenario]:
         scenario("batches_in_flight", *overlapping_plans(rng)),
         scenario("batch_from_a_callback", Plan(answers(rng, 2)), Plan(answers(rng, 2))),
         replace(scenario("calls_are_printed", printing), expected=printed(printing)),
-        scenario("loop_stays_responsive", Plan(answers(rng, 2))),
+        scenario("loop_stays_responsive", Plan((*answers(rng, 2), working(rng, 700, "linger")))),
         scenario("one_thread_is_enough", Plan(answers(rng, 2))),
         scenario("batches_leave_nothing_behind", heap, replace(heap, cancel_ms=300)),
     ]

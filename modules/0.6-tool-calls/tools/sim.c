@@ -4,9 +4,11 @@
  *
  *   after_ms  how long it works, in milliseconds
  *   do        what it does then: "answer", "fail", "quit", "crash", "huge"; "garbage",
- *             "prose", "silence", "no-result" (four that are no answer);
+ *             "prose", "silence", "no-result" (four that are no answer); "false-answer"
+ *             (answers, but exits with a status that says it failed);
  *             or "hang" (works for 5000 s), "stubborn" (answers, and ignores SIGTERM),
- *             "grumble" (answers, but writes to standard error before)
+ *             "grumble" (answers, but writes to standard error before), "linger" (answers
+ *             and closes its standard output, and works then)
  *   say       the answer, or why it failed
  *   journal   a file to which it appends "<tag> <pid> <start in us>" as it starts
  *   tag       a number of the test's choice
@@ -163,6 +165,10 @@ main (void)
   get_string ("do", deed);
   get_string ("say", say);
   write_journal ();
+  if (strcmp (deed, "linger") == 0) {
+    answer ("result", say);
+    close (STDOUT_FILENO);
+  }
   work (deed);
 
   if (strcmp (deed, "grumble") == 0)
@@ -185,7 +191,7 @@ main (void)
     return 0;
   else if (strcmp (deed, "huge") == 0)
     answer_at_length ();
-  else
+  else if (strcmp (deed, "linger") != 0)
     answer ("result", say);
-  return 0;
+  return strcmp (deed, "false-answer") == 0 ? FAILURE : 0;
 }
