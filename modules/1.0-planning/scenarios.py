@@ -468,6 +468,12 @@ def with_needs_twice(rng: random.Random, plan: Plan) -> list[Step]:
     return [Step(s.name, s.seconds, tuple(rng.sample(s.needs * 2, 2 * len(s.needs)))) for s in plan]
 
 
+def backwards(plan: Plan) -> list[Step]:
+    """The same plan, each step before all that it needs: one that is ready too early comes too
+    early."""
+    return [plan[i] for i in reversed(topological_order(plan))]
+
+
 def telling_order_plan(rng: random.Random) -> list[Step]:
     """A plan in which a depth-first search does not find the order that is asked for."""
     plans = (forest(rng, 14) for _ in range(ATTEMPTS))
@@ -487,7 +493,11 @@ def order_scenarios(rng: random.Random) -> list[Scenario]:
         ),
         order_scenario(
             "order_with_needs_named_twice",
-            [diamond(rng, 3), with_needs_twice(rng, diamond(rng, 3))],
+            [diamond(rng, 3)]
+            + [
+                with_needs_twice(rng, plan)
+                for plan in (diamond(rng, 3), backwards(diamond(rng, 4)))
+            ],
         ),
     ]
 
