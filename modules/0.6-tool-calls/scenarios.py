@@ -391,7 +391,9 @@ def call_tools_scenarios(rng: random.Random) -> list[Scenario]:
         scenario("calls_in_their_order", Plan(answers(rng, 5))),
         scenario("calls_none", Plan(())),
         scenario("calls_one_fails", Plan(tuple(one_fails))),
-        scenario("calls_some_cannot_start", Plan((UNKNOWN, *answers(rng, 2), MALFORMED), 2)),
+        scenario(
+            "calls_some_cannot_start", Plan((UNKNOWN, *answers(rng, 2), MALFORMED, NO_JSON), 2)
+        ),
         scenario("calls_one_hangs", Plan(tuple(one_hangs), timeout_ms=4000)),
         scenario("calls_limited", first(rng, limited_plan, shows_all_mistakes)),
         scenario("calls_one_at_a_time", Plan(answers(rng, 3), max_parallel=1)),
