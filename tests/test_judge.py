@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from evidence import GATHER, NAME, RIGHT, evidence, lines, passed_tests, run, wait
-from grader.judge import judge
+from grader.judge import console, judge, reports
+from grader.judge.console import Due
 from grader.records import (
     Build,
     CheckResult,
@@ -198,7 +199,7 @@ def test_who_ends_in_other_words_has_ended() -> None:
     """A report that comes too soon, but with an end of everything, has left nobody out."""
     ends = [(2.0, text.replace("finished", "gave up")) for _, text in RIGHT[4:6]]
     last = (2.0, "All done: [('exp_small', 1), ('exp_medium', 2), ('exp_large', 2)]")
-    assert first(both_runs([*RIGHT[:4], *ends, last])) != "done-too-early"
+    assert first(both_runs([*RIGHT[:4], *ends, last])) == "output-differs"
 
 
 def test_a_loop_that_never_ends_is_named() -> None:
@@ -309,6 +310,44 @@ def test_a_module_may_allow_lines_to_be_a_tick_late(came_s: float, status: str) 
     seen = lines([(came_s, "[a] finished")])
     tests[0] = replace(tests[0], scenario=scenario, stdout=seen)
     assert check(judge(evidence(tests=tuple(tests))), "experiment").status == status
+
+
+def test_a_line_that_is_late_is_told_from_a_late_end() -> None:
+    """What had to wait for the end started when due: then only the line is late."""
+    due = [Due(0, "[a] starts"), Due(1, "[a] ends"), Due(1, "[b] starts"), Due(3, "[b] ends")]
+    late = [(0.0, "[a] starts"), (1.0, "[b] starts"), (3.0, "[a] ends"), (3.0, "[b] ends")]
+    assert "'[b] starts', which waited for it" in console.printed_late(due, lines(late))
+    both = [(0.0, "[a] starts"), (3.0, "[a] ends"), (3.0, "[b] starts"), (5.0, "[b] ends")]
+    assert console.printed_late(due, lines(both)) == ""
+
+
+def test_a_time_that_is_off_where_the_loop_stands_still_is_no_wrong_unit() -> None:
+    """The trace knows better than the test which line held up everything."""
+    tests = list(passed_tests())
+    blocked = (wait(14, 1.0, 3.0),)
+    tests[0] = replace(tests[0], status="fail", diagnosis="wrong-unit", message="x", waits=blocked)
+    result = judge(evidence(tests=tuple(tests)))
+    assert [(one.id, one.lines) for one in result.diagnoses] == [("blocks-the-loop", (14,))]
+
+
+def test_a_word_that_is_too_small_is_a_fixed_size() -> None:
+    """A bit for each of them is a table, too, and so is no crash."""
+
+    def diagnosis(words: str) -> str:
+        found = reports.memory_errors(lines([(0.0, f"{NAME}:7:9: runtime error: {words}")]), NAME)
+        return found[0].diagnosis
+
+    assert diagnosis("shift exponent 40 is too large for 32-bit type 'int'") == "hard-coded"
+    assert diagnosis("index 16 out of bounds for type 'int [16]'") == "hard-coded"
+    assert diagnosis("member access within null pointer of type 'struct Batch'") == "crash"
+
+
+def test_who_never_reports_does_not_mix_up_two() -> None:
+    """Where the plainest gather gets no report, two at once get none for the same cause."""
+    gather = next(check for check in GATHER.checks if check.id == "gather")
+    silent = dict.fromkeys(gather.tests, "never-quits")
+    assert first(failing(gather_two_in_flight="shared-state", **silent)) == "never-quits"
+    assert first(failing(gather_two_in_flight="shared-state")) == "shared-state"
 
 
 def test_a_test_that_does_not_report_fails() -> None:

@@ -29,8 +29,8 @@ VAGUE_FOR = {
 # Names for the same thing: which of them a test gives depends on what it is given.
 TOO_EARLY = frozenset({"done-too-early", "quits-on-first"})
 
-# What a report that does not come means in a special test, unless it never comes at all.
-SAYS_LITTLE_OF_SILENCE = frozenset({"empty-plan", "shared-state", "wrong-schedule"})
+# What it means if no report comes in a special test, unless none comes in the plainest.
+SILENCE = frozenset({"empty-plan", "shared-state", "wrong-schedule"})
 
 # How functions fail in their plainest test if they were written for one case only.
 FOR_MAIN_ONLY = frozenset({"never-quits", "done-too-early", "shared-state", "wrong-unit", "crash"})
@@ -65,7 +65,7 @@ class Tests:
             return Finding("crash", found.evidence, found.lines)
         if found.diagnosis == "cancel-never-completes" and self._never_reports:
             return Finding("never-quits", found.evidence, found.lines)
-        if found.diagnosis in SAYS_LITTLE_OF_SILENCE and self._is_silent:
+        if found.diagnosis in SILENCE and self._is_silent:
             return Finding("never-quits", found.evidence, found.lines)
         right = self._program_is_right
         if (found.diagnosis == "todo-left" and right) or (
@@ -104,7 +104,7 @@ class Tests:
 
     @cached_property
     def _is_silent(self) -> bool:
-        """Not even the plainest test of a check gets its report."""
+        """The plainest test of some check gets no report."""
         return "never-quits" in self._diagnoses({check.tests[0] for check in self._plain_checks})
 
     @cached_property

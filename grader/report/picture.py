@@ -20,7 +20,6 @@ LONGEST_AXIS = 2.5  # times the duration of one experiment after another
 
 NEAR = 0.1  # of the axis: times closer than this look the same
 
-
 NOT_SEEN = "no full run seen"  # of a lane whose start or end was not printed
 
 

@@ -417,6 +417,7 @@ def manners_scenarios(rng: random.Random) -> list[Scenario]:
     reused = Plan(answers(rng, 4), max_parallel=2)
     mixed = (working(rng, 200), UNKNOWN, working(rng, 0, "hang"), working(rng, 100, "fail"))
     heap = Plan((*mixed, working(rng, 100)), max_parallel=2, timeout_ms=500)
+    # Two of them differ in their ids only, and both must run.
     printing = first(rng, lambda rng: Plan((*answers(rng, 3), SUM, SUM), max_parallel=2))
     return [
         scenario("calls_are_freed_by_the_caller", reused),

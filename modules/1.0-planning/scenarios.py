@@ -493,10 +493,10 @@ def order_scenarios(rng: random.Random) -> list[Scenario]:
         ),
         order_scenario(
             "order_with_needs_named_twice",
-            [diamond(rng, 3)]
-            + [
-                with_needs_twice(rng, plan)
-                for plan in (diamond(rng, 3), backwards(diamond(rng, 4)))
+            [
+                diamond(rng, 3),
+                with_needs_twice(rng, diamond(rng, 3)),
+                with_needs_twice(rng, backwards(diamond(rng, 4))),
             ],
         ),
     ]
