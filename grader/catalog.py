@@ -112,5 +112,10 @@ def _check(entry: dict[str, Any]) -> CheckSpec:
 
 
 def _diagnoses(path: Path) -> dict[str, DiagnosisText]:
-    texts = [DiagnosisText(**entry) for entry in _read_toml(path)["diagnosis"]]
+    texts = [_diagnosis(entry) for entry in _read_toml(path)["diagnosis"]]
     return {text.id: text for text in texts}
+
+
+def _diagnosis(entry: dict[str, Any]) -> DiagnosisText:
+    leads_to = tuple(entry.pop("leads_to", ()))
+    return DiagnosisText(**entry, leads_to=leads_to)

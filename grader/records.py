@@ -88,6 +88,7 @@ class DiagnosisText:
     next: str  # what to try
     lesson: str  # a heading of the module's lesson.md
     task: int = 0  # the TODO whose hints fit; 0: none
+    leads_to: tuple[str, ...] = ()  # ids of what follows from it, and is left out beside it
 
 
 @dataclass(frozen=True)

@@ -119,6 +119,8 @@ def problems_in_the_texts(module: Module) -> list[str]:
             problems.append(f"{id_}: there are no hints for TODO {text.task}")
         if id_ not in mistakes:
             problems.append(f"{id_}: no program in mistakes/ has it")
+        for other in set(text.leads_to) - (set(module.diagnoses) - {id_}):
+            problems.append(f"{id_}: leads to {other!r}, which is no other diagnosis")
     for hint in module.hints:
         if len(hint.stages) != 3:
             problems.append(f"TODO {hint.task} has {len(hint.stages)} hints, not 3")
@@ -183,7 +185,10 @@ def problem(case: Case, result: GradeResult) -> str:
     if case.kind == "mistake":
         if result.verdict != "fail":
             return "passes, but is wrong"
-        return "" if first == case.expected else f"expected {case.expected}, got {first}"
+        if first != case.expected:
+            return f"expected {case.expected}, got {first}"
+        also = ", ".join(one.id for one in result.diagnoses[1:])
+        return f"has one cause, but got {also} beside {first}" if also else ""
     return "" if result.verdict == "pass" else f"should pass, but got {first}"
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from evidence import GATHER, NAME, RIGHT, evidence, lines, passed_tests, run, wait
-from grader.judge import console, judge, reports
+from grader.judge import console, judge, reports, tests
 from grader.judge.console import Due
 from grader.records import (
     Build,
@@ -390,7 +390,10 @@ def test_a_wrong_number_is_not_hard_coded_where_other_numbers_are_right() -> Non
 def test_who_reports_too_early_alone_does_so_in_company() -> None:
     """It is not shared state, though a check for that fails as well."""
     result = failing(gather_two="quits-on-first", gather_two_in_flight="done-too-early")
-    assert [one.id for one in result.diagnoses] == ["quits-on-first", "done-too-early"]
+    seen = tests.Tests(result.evidence)
+    in_company = next(one for one in GATHER.checks if one.diagnosis == "shared-state")
+    found = seen.findings["gather_two_in_flight"]
+    assert seen.meaning(in_company, "gather_two_in_flight", found).diagnosis == "done-too-early"
     assert first(failing(gather_two_in_flight="done-too-early")) == "shared-state"
 
 
@@ -445,6 +448,24 @@ def test_symptoms_follow_from_the_root_cause() -> None:
     assert [one.id for one in result.diagnoses] == ["blocks-the-loop"]
     assert check(result, "elapsed").diagnosis == "blocks-the-loop"
     assert check(result, "elapsed").message.startswith("follows from")
+
+
+def test_what_a_diagnosis_leads_to_follows_from_it() -> None:
+    """Who reports at the first finish reports too early; alone, that is a mistake of its own."""
+    right = passed_tests()
+
+    def found(diagnoses: tuple[str, ...]) -> list[str]:
+        """What is reported if the last tests fail with these diagnoses."""
+        n = len(diagnoses)
+        wrong = [
+            replace(test, status="fail", diagnosis=diagnosis, message="x")
+            for test, diagnosis in zip(right[-n:], diagnoses)
+        ]
+        return [one.id for one in judge(evidence(tests=(*right[:-n], *wrong))).diagnoses]
+
+    assert found(("quits-on-first", "done-too-early")) == ["quits-on-first"]
+    assert found(("done-too-early",)) == ["done-too-early"]
+    assert found(("quits-on-first", "wrong-unit")) == ["wrong-unit", "quits-on-first"]
 
 
 def test_a_program_that_goes_around_the_clock_gets_nothing_for_its_waiting() -> None:

@@ -88,6 +88,15 @@ def test_another_first_diagnosis_is_named() -> None:
     assert verify.problem(case, result) == "expected crash, got blocks-the-loop"
 
 
+def test_a_second_diagnosis_of_one_mistake_is_named() -> None:
+    """A student with one mistake must not look for two."""
+    case = verify.Case("0.5", "mistake", Path("wrong.c"), "blocks-the-loop")
+    seen = run(waits=(wait(14, 1.0, 3.0),), stderr=WARNING)
+    assert verify.problem(case, judge(evidence(virtual=seen))) == (
+        "has one cause, but got glib-critical beside blocks-the-loop"
+    )
+
+
 def test_a_variant_that_loses_marks_is_named() -> None:
     """No right program loses any."""
     case = verify.Case("0.5", "variant", Path("right.c"))

@@ -147,8 +147,13 @@ def _diagnoses(tests: Tests, found: Sequence[Finding]) -> tuple[Diagnosis, ...]:
     # Whoever fails alone fails in company, and for the same cause.
     checks = evidence.submission.module.checks
     special = {check.diagnosis for check in checks if ids and ids[0] in tests.elsewhere(check)}
-    covered = not tests.passed and bool(ids) and ids[0] in COVERS_ALL
-    kept = ids[:1] + [id_ for id_ in ids[1:] if not covered and id_ not in SYMPTOMS | special]
+    if not tests.passed and ids and ids[0] in COVERS_ALL:
+        ids = ids[:1]
+    kept: list[str] = []
+    for id_ in ids:
+        follows = any(id_ in texts[cause].leads_to for cause in kept)
+        if not kept or not (follows or id_ in SYMPTOMS | special):
+            kept.append(id_)
     return tuple(Diagnosis(texts[id_], best[id_].evidence, best[id_].lines) for id_ in kept)
 
 

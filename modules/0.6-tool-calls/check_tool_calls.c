@@ -589,6 +589,17 @@ is_why_not (const Plan *plan, guint i, const char *text)
   return error != NULL && strcmp (text, error->message) == 0;
 }
 
+/* Whether call @i takes the place of one that timed out. */
+static gboolean
+follows_a_time_out (const Plan *plan, guint i)
+{
+  for (guint other = 0; other < plan->calls->len; other++)
+    if (EXPECTED (plan, other).status == TOOL_TIMED_OUT &&
+        EXPECTED (plan, other).end_ms == EXPECTED (plan, i).start_ms)
+      return TRUE;
+  return FALSE;
+}
+
 /* The id for call @i, which timed out although it had time to succeed. */
 static const char *
 diagnose_time_out (const Plan *plan, guint i, const ToolResult *seen)
@@ -597,6 +608,8 @@ diagnose_time_out (const Plan *plan, guint i, const ToolResult *seen)
   int timeout_ms = (int) plan->limits.timeout_ms;
   int end_ms = expected->start_ms + (int) seen->took_ms;
 
+  if (follows_a_time_out (plan, i) && is_near (end_ms, expected->end_ms))
+    return "shared-state"; /* It has left something behind in its place. */
   for (guint other = 0; other < plan->calls->len; other++)
     if (EXPECTED (plan, other).status == TOOL_TIMED_OUT &&
         !is_near (end_ms, timeout_ms) && is_near (end_ms, EXPECTED (plan, other).end_ms))

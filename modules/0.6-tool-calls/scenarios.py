@@ -271,9 +271,10 @@ def limited_plan(rng: random.Random) -> Plan:
 
 
 def queued_time_out_plan(rng: random.Random) -> Plan:
-    """Calls that wait for their turn for longer than the time limit, and one that hangs."""
-    calls = [working(rng, 10 * rng.randrange(60, 90)) for _ in range(5)]
-    calls[rng.randrange(2, 4)] = working(rng, 0, "hang")
+    """Calls that wait for their turn for longer than the time limit, and one that hangs, whose
+    place another one takes."""
+    calls = [working(rng, 10 * rng.randrange(60, 90)) for _ in range(7)]
+    calls[rng.randrange(1, 3)] = working(rng, 0, "hang")
     return Plan(tuple(calls), max_parallel=2, timeout_ms=1000, can_cancel=True)
 
 

@@ -21,6 +21,7 @@ Timeline = tuple[tuple[float, str], ...]
 ATTEMPTS = 1000  # to find a random plan with certain properties; a few are enough
 LONGEST_S = 0xFFFFFFFF // 1000  # of a step: what its milliseconds fit into, G_MAXUINT
 DAY_S = 24 * 3600
+USUAL_LIMITS = (2, 3, 4, 5, 8)  # that somebody takes who was given none
 PAUSE_S = 2  # between the end of one plan of a test and the start of the next
 
 
@@ -101,11 +102,16 @@ Urgency = Callable[[int], tuple[float, ...]]
 
 
 def start_times(
-    plan: Plan, limit: int, urgency: Urgency, needed: Callable[[int, set[int]], int] | None = None
+    plan: Plan,
+    limit: int,
+    urgency: Urgency,
+    needed: Callable[[int, set[int]], int] | None = None,
+    one_per_finish: bool = False,
 ) -> list[int]:
     """When each step starts, in seconds, if the ready step with the least `urgency` goes first.
 
-    `needed` says how many of its needs a step waits for; without it: all.
+    `needed` says how many of its needs a step waits for; without it: all.  `one_per_finish`:
+    a finish sets off one step at most, even if more places are free.
     """
     needs, needed_by = arrows(plan)
     pending = [needed(i, need) if needed else len(need) for i, need in enumerate(needs)]
@@ -119,6 +125,8 @@ def start_times(
             _, step = heapq.heappop(ready)
             starts[step] = now_s
             heapq.heappush(running, (now_s + plan[step].seconds, step))
+            if one_per_finish and now_s > 0:
+                break
         now_s, step = heapq.heappop(running)
         for other in needed_by[step]:
             pending[other] -= 1
@@ -223,6 +231,9 @@ def misunderstood_starts(plan: Plan, limit: int) -> Iterator[tuple[str, list[int
         yield "one-need-is-enough", starts
     if limit:
         yield from misunderstood_limits(plan, limit, longest_first)
+    else:
+        for default in USUAL_LIMITS:
+            yield "zero-is-no-limit", right_starts(plan, default)
 
 
 def misunderstood_limits(
@@ -237,6 +248,9 @@ def misunderstood_limits(
     yield "limit-off-by-one", start_times(plan, limit + 1, longest_first)
     if limit > 1:
         yield "limit-off-by-one", start_times(plan, limit - 1, longest_first)
+    if limit > 1:
+        one_per_finish = start_times(plan, limit, longest_first, one_per_finish=True)
+        yield "wrong-schedule", one_per_finish
     yield "list-order-start", start_times(plan, limit, lambda i: (i,))
     yield "list-order-start", first_come_starts(plan, limit)
     yield "shortest-first", start_times(plan, limit, lambda i: (plan[i].seconds, i))
@@ -629,6 +643,7 @@ LIMIT_DIAGNOSES = (
     "shortest-first",
     "own-seconds-only",
     "waves",
+    "wrong-schedule",
 )
 
 
@@ -636,10 +651,11 @@ def limit_scenarios(rng: random.Random) -> list[Scenario]:
     """run_plan with a limit."""
     plans = [(telling_plan(rng, limit, LIMIT_DIAGNOSES), limit) for limit in (2, 3)]
     alone = telling_plan(rng, 1, ["list-order-start", "shortest-first"])
+    beyond = telling_plan(rng, 100, ["sequential", "wrong-schedule"])
     return [
         run_scenario("run_with_a_limit", [plain(rng), *plans, (alone, 1)]),
         run_scenario("run_ties_by_position", [plain(rng), *((plan, 1) for plan in tied(rng))]),
-        run_scenario("run_with_a_limit_beyond_the_plan", [plain(rng), (diamond(rng, 3), 100)]),
+        run_scenario("run_with_a_limit_beyond_the_plan", [plain(rng), (beyond, 100)]),
         # The chain is less than the other step if its seconds are taken for a gint,
         urgent_scenario("run_longest_path_first_beyond_31_bits", rng, 1, 600),
         # and here if they are taken for a guint.
