@@ -12,6 +12,6 @@ looks at the source: it comes from what the program did, or from what the compil
 sanitizers said.
 """
 
-from grader.judge.verdict import judge
+from grader.judge.verdict import BY_CHANCE, judge
 
-__all__ = ["judge"]
+__all__ = ["BY_CHANCE", "judge"]
