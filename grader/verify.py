@@ -3,7 +3,7 @@
     misconception -> wrong program -> failing check -> diagnosis -> message -> lesson
 
 The reference gets full marks; the skeleton fails every check that carries points; every
-program in `mistakes/` gets the diagnosis that its first line names, as the first one; every
+program in `mistakes/` gets the diagnosis that its first line names, and no other; every
 program in `variants/` gets full marks; every diagnosis has a text, a heading in the lesson
 and a mistake; every check is what gives some mistake away.
 

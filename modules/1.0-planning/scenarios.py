@@ -248,7 +248,6 @@ def misunderstood_limits(
     yield "limit-off-by-one", start_times(plan, limit + 1, longest_first)
     if limit > 1:
         yield "limit-off-by-one", start_times(plan, limit - 1, longest_first)
-    if limit > 1:
         one_per_finish = start_times(plan, limit, longest_first, one_per_finish=True)
         yield "wrong-schedule", one_per_finish
     yield "list-order-start", start_times(plan, limit, lambda i: (i,))
