@@ -11,8 +11,8 @@ import pytest
 from evidence import GATHER, RIGHT, evidence, lines, passed_tests, run, wait
 from grader import catalog, verify
 from grader.catalog import ROOT
-from grader.judge import judge
-from grader.records import Evidence, Exit, OutputLine, Site, Spin, Started
+from grader.judge import BY_CHANCE, judge
+from grader.records import CheckSpec, Evidence, Exit, OutputLine, Site, Spin, Started
 
 
 def failed_test(name: str, diagnosis: str) -> Evidence:
@@ -75,6 +75,16 @@ def test_a_check_that_no_mistake_needs_is_named() -> None:
     assert verify.checks_without_a_mistake(GATHER, [row]) == ["no mistake needs the check 'stderr'"]
 
 
+def test_what_random_tests_notice_does_not_spare_a_check() -> None:
+    """They see something else in each grade: next time they may notice nothing."""
+    seen, _ = ONLY_SEEN_BY["gather"]
+    lucky = CheckSpec(BY_CHANCE, "Whatever comes", 0, ("gather_slowest_first",))
+    module = replace(GATHER, checks=(*GATHER.checks, lucky))
+    seen = replace(seen, submission=replace(seen.submission, module=module))
+    assert judge(seen).verdict == "fail"
+    assert verify.without(seen, "gather").verdict == "pass"
+
+
 def test_a_skeleton_that_earns_points_is_named() -> None:
     """Nobody gets points for nothing."""
     case = verify.Case("0.5", "skeleton", Path("skeleton.c"))
@@ -122,18 +132,22 @@ def test_the_matrix_in_the_docs_has_every_program() -> None:
 
 
 def test_texts_that_are_missing_are_named() -> None:
-    """A heading that the lesson does not have; a diagnosis that no mistake has."""
+    """A heading that the lesson does not have, a consequence or a mistake that is not there."""
     crash = GATHER.diagnoses["crash"]
     diagnoses = {
         **GATHER.diagnoses,
-        "crash": replace(crash, lesson="No such heading", task=99),
+        "crash": replace(crash, lesson="No such heading", task=99, leads_to=("crash", "rash")),
         "brand-new": replace(crash, id="brand-new"),
     }
     problems = verify.problems_in_the_texts(replace(GATHER, diagnoses=diagnoses))
-    assert len(problems) == 3
+    assert len(problems) == 5
     assert re.search("crash: .* no heading 'No such heading'", problems[0])
     assert "no hints for TODO 99" in problems[1]
-    assert "brand-new: no program in mistakes/" in problems[2]
+    assert {words.split(", ")[0] for words in problems[2:4]} == {
+        "crash: leads to 'crash'",
+        "crash: leads to 'rash'",
+    }
+    assert "brand-new: no program in mistakes/" in problems[4]
 
 
 def test_what_was_right_the_second_time_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
