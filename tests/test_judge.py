@@ -184,6 +184,14 @@ def test_no_finish_means_the_loop_never_ran() -> None:
     assert first(both_runs(list(RIGHT[:3]))) == "loop-not-run"
 
 
+def test_a_loop_that_ends_before_anything_is_due_has_run_too_little() -> None:
+    """One turn of the loop for each experiment is no waiting for them."""
+    loop = wait(90, 0.0, 0.5, by_loop=True, in_dispatch=False, site=None)
+    short = run(list(RIGHT[:3]), elapsed_s=0.5, waits=(loop,))
+    result = judge(evidence(wall=replace(short, clock="wall"), virtual=short, sanitized=short))
+    assert first(result) == "loop-not-run"
+
+
 def test_ending_with_the_first_is_named() -> None:
     """The program ends when the fastest experiment has finished."""
     assert first(both_runs(list(RIGHT[:4]))) == "quits-on-first"
@@ -248,12 +256,15 @@ def test_glib_criticals_fail_but_debug_output_does_not() -> None:
 
 
 def test_what_a_program_says_about_its_fault_is_not_the_fault() -> None:
-    """A g_warning() of its own loses marks, but the report leads with what went wrong."""
+    """A g_warning() of its own loses marks, and is shown where, but the report leads with what
+    went wrong."""
     warned = lines([(0.0, "** (program:7): WARNING **: 10:00:00.000: no such experiment")])
     assert first(judge(evidence(virtual=run(stderr=warned)))) == "glib-critical"
     hangs = run(list(RIGHT[:6]), stderr=warned, exit=Exit(stopped="stuck"))
     result = judge(evidence(wall=hangs, virtual=hangs))
-    assert [one.id for one in result.diagnoses] == ["never-quits", "glib-critical"]
+    assert [one.id for one in result.diagnoses] == ["never-quits"]
+    stderr = next(check for check in result.checks if check.id == "stderr")
+    assert "no such experiment" in stderr.message or stderr.status == "skipped"
 
 
 def test_a_leak_is_named_with_its_line() -> None:
@@ -330,6 +341,18 @@ def test_a_time_that_is_off_where_the_loop_stands_still_is_no_wrong_unit() -> No
     assert [(one.id, one.lines) for one in result.diagnoses] == [("blocks-the-loop", (14,))]
 
 
+def test_what_is_too_small_for_main_itself_is_a_crash() -> None:
+    """A table that main alone overruns was not made for main; nor is garbage on the console a
+    riddle then."""
+    report = lines([(0.0, "==1==ERROR: AddressSanitizer: global-buffer-overflow on address 0x1")])
+    broken = run(stderr=report)
+    assert first(judge(evidence(sanitized=broken))) == "crash"
+    garbage = run([*RIGHT[:6], (3.0, "All done: [('\ufffd', 1), ('exp_medium', 2)]")])
+    beside = evidence(wall=replace(garbage, clock="wall"), virtual=garbage)
+    assert first(judge(beside)) == "dangling-user-data"
+    assert first(judge(replace(beside, sanitized=broken))) == "crash"
+
+
 def test_a_word_that_is_too_small_is_a_fixed_size() -> None:
     """A bit for each of them is a table, too, and so is no crash."""
 
@@ -376,6 +399,27 @@ def test_hard_coded_takes_a_check_in_which_little_passes() -> None:
     assert first(failing(gather_one="done-too-early")) == "done-too-early"
 
 
+def test_what_is_null_is_no_table_that_is_too_small() -> None:
+    """A crash in the plainest test means that functions know main only, but not if NULL is
+    followed in it and the plainest test of something else passes."""
+    report = ["==1==ERROR: AddressSanitizer: SEGV on unknown address 0x000000000000"]
+    report += ["==1==Hint: address points to the zero page."]
+
+    def crash(*text: str) -> str:
+        stderr = lines([(1.0, one) for one in text])
+        own = next(check for check in GATHER.checks if check.id == "gather").tests[:-1]
+        seen = tuple(
+            replace(one, status="fail", message="signal 11", stderr=stderr)
+            if one.name in own
+            else one
+            for one in passed_tests()
+        )
+        return first(judge(evidence(tests=seen)))
+
+    assert crash("==1==ERROR: AddressSanitizer: heap-buffer-overflow") == "hard-coded"
+    assert crash(*report) == "crash"
+
+
 def test_a_wrong_number_is_not_hard_coded_where_other_numbers_are_right() -> None:
     """Whoever gathers other experiments has not written down those in main."""
     both = [check for check in GATHER.checks if check.id in ("experiment", "gather")]
@@ -395,6 +439,12 @@ def test_who_reports_too_early_alone_does_so_in_company() -> None:
     found = seen.findings["gather_two_in_flight"]
     assert seen.meaning(in_company, "gather_two_in_flight", found).diagnosis == "done-too-early"
     assert first(failing(gather_two_in_flight="done-too-early")) == "shared-state"
+
+
+def test_who_is_late_with_nothing_is_late() -> None:
+    """Who looks twice a second reports an empty gather late, and knows what to do of it."""
+    assert first(failing(gather_none="wrong-elapsed")) == "wrong-elapsed"
+    assert first(failing(gather_none="never-quits")) == "empty-gather"
 
 
 def test_what_follows_in_company_is_not_told_as_well() -> None:
@@ -595,17 +645,24 @@ def test_an_object_that_is_no_more_is_no_null_pointer(
 
 
 @pytest.mark.parametrize(
-    ("error_s", "diagnosis"),
-    [(10.0, "timer-repeats"), (5.0, "dangling-user-data"), (7.0, "dangling-user-data")],
+    ("error_s", "n_printed", "diagnosis"),
+    [
+        (10.0, 2, "timer-repeats"),
+        (10.0, 1, "dangling-user-data"),
+        (5.0, 2, "dangling-user-data"),
+        (7.0, 2, "dangling-user-data"),
+    ],
 )
 def test_an_error_one_interval_after_the_end_is_a_timer_that_goes_on(
-    error_s: float, diagnosis: str
+    error_s: float, n_printed: int, diagnosis: str
 ) -> None:
-    """When nothing is due; what came with an end, or at any time, is another matter."""
+    """When nothing is due; what came with an end, or at any time, or without an end having been
+    printed, is another matter."""
     due = ((0.0, "[a] starting..."), (5.0, "[a] finished after 5 seconds"))
     one, *others = passed_tests()
     report = lines([(error_s, text) for text in USED_AGAIN.format("on_time_is_up").splitlines()])
-    failed = replace(one, status="fail", message="x", stdout=lines(due), stderr=report)
+    seen = lines(due[:n_printed])
+    failed = replace(one, status="fail", message="x", stdout=seen, stderr=report)
     failed = replace(failed, scenario=replace(one.scenario, expected=due))
     assert first(judge(evidence(tests=(failed, *others)))) == diagnosis
 

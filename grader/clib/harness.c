@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <locale.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -198,7 +199,7 @@ contract_run_until (const gboolean *done, double limit_s)
 {
   for (double left_s = limit_s; left_s >= 0 && !*done; left_s -= LONGEST_TIMER_S) {
     gboolean late = FALSE;
-    guint limit_ms = (guint) (MIN (left_s, LONGEST_TIMER_S) * 1000);
+    guint limit_ms = (guint) (MIN (left_s, LONGEST_TIMER_S) * 1000 + 0.5);
     guint limit = g_timeout_add (limit_ms, set_flag, &late);
 
     while (!*done && !late)
@@ -323,6 +324,57 @@ gsize
 contract_heap_in_use (void)
 {
   return __sanitizer_get_current_allocated_bytes ();
+}
+
+guint
+contract_open_files (void)
+{
+  g_autoptr (GDir) folder = g_dir_open ("/proc/self/fd", 0, NULL);
+  guint n_files = 0;
+
+  while (g_dir_read_name (folder) != NULL)
+    n_files++;
+  return n_files;
+}
+
+/* ---- Strings that can be taken back: each in a page of its own ---- */
+
+enum { PAGE_BYTES = 4096, MOST_LENT = 64 };
+
+static char *pages; /* NULL: none was lent yet */
+static gsize n_lent;
+static struct sigaction sanitizers_action; /* on SIGSEGV */
+
+static void
+on_fault (int signal_number, siginfo_t *info, void *context)
+{
+  const char *address = info->si_addr;
+
+  if (address >= pages && address < pages + MOST_LENT * PAGE_BYTES)
+    contract_fail ("dangling-user-data",
+                   "a name was read that was the caller's again, who had freed it");
+  sigaction (SIGSEGV, &sanitizers_action, NULL); /* The same happens once more. */
+}
+
+char *
+contract_lend (const char *text)
+{
+  const struct sigaction action = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO };
+
+  if (pages == NULL) {
+    pages = mmap (NULL, MOST_LENT * PAGE_BYTES, PROT_READ | PROT_WRITE,
+                  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    g_assert (pages != MAP_FAILED);
+    sigaction (SIGSEGV, &action, &sanitizers_action);
+  }
+  g_assert (n_lent < MOST_LENT && strlen (text) < PAGE_BYTES);
+  return strcpy (pages + n_lent++ * PAGE_BYTES, text);
+}
+
+void
+contract_take_back (char *text)
+{
+  mprotect (text, PAGE_BYTES, PROT_NONE);
 }
 
 /* ---- main ---- */

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import signal
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import PurePath
 
 from grader.judge import console, reports
@@ -112,6 +113,8 @@ def _why_lines_differ(evidence: Evidence, run: Run, found: Finding) -> list[Find
     reports = [line.time_s for line in seen if line.text == timeline.lines[-1].text]
     if elsewhere := console.on_stderr(console.missing(due, seen), run.stderr):
         return [elsewhere]
+    if found.diagnosis == "dangling-user-data" and (errors := errors_in_main(evidence)):
+        return [replace(found, diagnosis=errors[0].diagnosis)]  # garbage, and why it came
     if not seen and (_did_something(run) or (run.exit.stopped and _works_in_tests(evidence))):
         return [Finding("output-differs", found.evidence)]
     begun = [line.text for line in seen] == [line.text for line in due[: len(seen)]]
@@ -130,7 +133,7 @@ def _why_lines_differ(evidence: Evidence, run: Run, found: Finding) -> list[Find
     if run.exit.status != 0 or all(ends):
         return [found]
     ended = f"{found.evidence}; it ended after {run.elapsed_s:.1f} s"
-    if any(starts) and not any(ends) and _no_loop_ran(evidence, run):
+    if any(starts) and not any(ends) and _loop_ran_too_little(evidence, run):
         return [Finding("loop-not-run", ended)]
     if any(ends) and run.elapsed_s < timeline.min_total_s:
         return [Finding("quits-on-first" if sum(ends) == 1 else "done-too-early", ended)]
@@ -149,13 +152,16 @@ def _did_something(run: Run) -> bool:
     return bool(run.stderr) or (run.exit.status != 0 and run.exit.stopped not in WAITING)
 
 
-def _no_loop_ran(evidence: Evidence, run: Run) -> bool:
-    """No main loop ever waited; without a trace, the run was too short for one to have."""
+def _loop_ran_too_little(evidence: Evidence, run: Run) -> bool:
+    """No main loop ever waited, or it did not go on until the first end was due."""
     timeline = evidence.submission.module.console
+    first_end_s = min(line.at_s for line in timeline.lines if line.edge == "end")
     virtual = evidence.virtual
-    if virtual and virtual.exactness == "exact" and not virtual.spins:
-        return not any(wait.by_loop for wait in virtual.waits)
-    return run.elapsed_s < 0.9 * min(line.at_s for line in timeline.lines if line.edge == "end")
+    if run.elapsed_s <= first_end_s + MOMENT_S:
+        return True
+    if virtual is None or virtual.exactness != "exact" or virtual.spins:
+        return False
+    return not any(wait.by_loop for wait in virtual.waits)
 
 
 # ---- elapsed ----------------------------------------------------------------------------
@@ -241,6 +247,11 @@ def _starts_early(timeline: Console, lines: list[OutputLine]) -> str:
     if not timeline.early_start or not starts or all(line.edge != "end" for line in early):
         return ""
     line = starts[0]
+    if any(
+        one.edge == "start" and one.at_s < line.at_s and one.text not in came
+        for one in timeline.lines
+    ):
+        return ""  # it takes the place of one that never started
     return f"{console.quote(line.text)} came at {came[line.text]:.2f} s, not at {line.at_s:.2f} s"
 
 
@@ -452,7 +463,11 @@ def memory_errors(evidence: Evidence, stderr: tuple[OutputLine, ...]) -> list[Fi
 
 def errors_in_main(evidence: Evidence) -> list[Finding]:
     """What ASan and UBSan found in the program as a whole."""
-    return memory_errors(evidence, evidence.sanitized.stderr) if evidence.sanitized else []
+    found = memory_errors(evidence, evidence.sanitized.stderr) if evidence.sanitized else []
+    # A table that is too small for main itself was not made for main only.
+    return [
+        replace(one, diagnosis="crash") if one.diagnosis == "hard-coded" else one for one in found
+    ]
 
 
 def is_clean_in_memory(evidence: Evidence) -> list[Finding]:

@@ -27,6 +27,8 @@ _WARNING = re.compile(r"^\S+?:(\d+):\d+: warning: (.*)")
 _GLIBC = re.compile(r"^\*\*\* (.+) \*\*\*")
 _GLIB_ERROR = re.compile(r"(?:^|[\s:-])ERROR(?: \*\*)?:")
 
+NULL_FOLLOWED = "a NULL pointer is followed"
+
 ASAN_DIAGNOSES = {
     "heap-use-after-free": "dangling-user-data",
     "stack-use-after-return": "dangling-user-data",
@@ -118,7 +120,7 @@ def _asan_finding(kind: str, report: Sequence[str], source_name: str) -> Finding
             done = "released" if gone == "double-free" else "used"
             words = f"an object is {done} that is no more{where}"
             return Finding(gone, f"AddressSanitizer: {words}", lines)
-        kind = "a NULL pointer is followed"
+        kind = NULL_FOLLOWED
     elif kind == "heap-use-after-free" and _frees_again(frames, freed_in):
         words = f"{frames[0][0]} frees again what it has freed before{where}"
         return Finding("double-free", f"AddressSanitizer: {words}", lines)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cached_property
 
-from grader.judge import contract, program
+from grader.judge import contract, program, reports
 from grader.judge.findings import SYMPTOMS, Finding
 from grader.judge.program import EXAMINERS
 from grader.records import CheckSpec, Evidence
@@ -20,10 +20,11 @@ VAGUE = SYMPTOMS - {"todo-left", "crash"}
 # The same for checks that stand for one of these: whoever has nothing to gather reports at
 # once, and whoever mixes up two gathers does whatever to either of them.
 VAGUE_FOR = {
-    "empty-gather": VAGUE | {"crash", "done-too-early", "shared-state"},
+    "empty-gather": (VAGUE - {"wrong-elapsed"}) | {"crash", "done-too-early"},
     "shared-state": VAGUE
     | {"crash", "done-too-early", "done-twice", "result-missing"}
-    | {"limit-ignored", "limit-off-by-one", "own-seconds-only", "list-order-start"},
+    | {"limit-ignored", "limit-off-by-one", "own-seconds-only", "list-order-start"}
+    | {"wrong-status", "wrong-duration", "no-timeout", "cancel-ignored", "zero-is-no-timeout"},
 }
 
 # Names for the same thing: which of them a test gives depends on what it is given.
@@ -59,7 +60,7 @@ class Tests:
         The first test of a check is its plainest.  A program that is right, but whose functions
         fail even there, was written for the numbers and names in its own main.
         """
-        if self._is_for_main_only(test, found.diagnosis):
+        if self._is_for_main_only(test, found):
             return Finding("hard-coded", found.evidence, found.lines)
         if found.diagnosis == "dangling-user-data" and self._reaches_too_far:
             return Finding("crash", found.evidence, found.lines)
@@ -123,9 +124,10 @@ class Tests:
         ways = (program.uses_one_thread, program.leaves_the_processor_alone, program.never_blocks)
         return not any(way(self.evidence) for way in ways)
 
-    def _is_for_main_only(self, test: str, diagnosis: str) -> bool:
+    def _is_for_main_only(self, test: str, found: Finding) -> bool:
         if not self._program_is_right:
             return False
+        diagnosis = found.diagnosis
         plainest = {check.tests[0] for check in self._plain_checks}
         seen = {name: one.diagnosis for name, one in self.findings.items() if one}
         if diagnosis == "todo-left":  # main does it all, the functions nothing
@@ -136,6 +138,8 @@ class Tests:
             return False  # with fewer than in main it would wait for ever, with more be early
         if diagnosis == "wrong-unit" and self._is_on_time(test):
             return False  # it takes other seconds than those in main, and misreports them
+        if reports.NULL_FOLLOWED in found.evidence and plainest & self.passed:
+            return False  # what is NULL there has nothing to do with main
         # How it waits would explain the failure better.
         return self._waits_well and not self._is_right_for_others(test, diagnosis)
 

@@ -68,6 +68,9 @@ typedef struct {
   gboolean returned; /* the function under test has returned */
   gboolean done;
   gboolean is_other; /* the call was given another callback than those beside it */
+  const gboolean
+      *beside;   /* whether the same done was called for another gather; or NULL */
+  double late_s; /* how much later than due the report may be here, to be prompt */
   guint n_calls;
   gboolean captures; /* what is printed */
   char *printed;     /* ... and this was before done was called, owned; NULL: none was */
@@ -88,7 +91,7 @@ passed (gpointer user_data)
 static void
 require_passed (gpointer user_data)
 {
-  contract_require (g_hash_table_contains (passed_data, user_data), "output-differs",
+  contract_require (g_hash_table_contains (passed_data, user_data), "wrong-user-data",
                     "done was given another user_data than the caller had passed");
 }
 
@@ -119,7 +122,20 @@ stop_capture (Watch *watch)
   return contract_capture_stop ();
 }
 
-/* First the lines, then done; only what comes in the wrong order is wrong here. */
+/* How many of the lines have not come before done was called. */
+static gsize
+count_missing_lines (const Watch *watch)
+{
+  gsize n_missing = 0;
+
+  for (gsize i = 0; i < watch->n_expected; i++)
+    n_missing += !has_finished_line (watch->printed, &watch->expected[i]);
+  return n_missing;
+}
+
+/* First the lines, then done; only what comes in the wrong order is wrong here.  Whoever
+ * calls done before his own line is one line behind; if there are more, others have not
+ * finished. */
 static void
 require_order (Watch *watch)
 {
@@ -129,7 +145,7 @@ require_order (Watch *watch)
     contract_require (
         !has_finished_line (later, &watch->expected[i]) ||
             has_finished_line (watch->printed, &watch->expected[i]),
-        "output-differs",
+        count_missing_lines (watch) > 1 ? "done-too-early" : "output-differs",
         "done was called before '[%s] finished after %u seconds' was printed",
         watch->expected[i].name, watch->expected[i].seconds);
 }
@@ -145,7 +161,9 @@ note_report (Watch *watch)
     watch->printed = contract_capture_stop ();
     contract_capture_start ();
   }
-  contract_require (watch->n_calls == 1, "done-twice",
+  contract_require (watch->n_calls == 1,
+                    watch->beside != NULL && !*watch->beside ? "shared-state"
+                                                             : "done-twice",
                     "done was called %u times, not once", watch->n_calls);
   contract_require (watch->returned || watch->after_s < EXACT_S, "blocks-the-loop",
                     "the function that was given done waited for %.3f s instead of "
@@ -157,7 +175,13 @@ note_report (Watch *watch)
   watch->done = !watch->is_early;
   if (watch->is_early)
     contract_note (watch->early, TOO_EARLY, watch->after_s, watch->last_s);
-  return watch->done;
+  if (watch->printed == NULL || count_missing_lines (watch) <= 1 ||
+      count_missing_lines (watch) == watch->n_expected)
+    return watch->done;
+  contract_note ("done-too-early",
+                 "done was called when %zu of %zu experiments had not finished",
+                 count_missing_lines (watch), watch->n_expected);
+  return FALSE; /* What else is wrong now is wrong because of that. */
 }
 
 static void
@@ -165,12 +189,12 @@ require_whole_name (const char *name, const char *expected)
 {
   gsize length = name != NULL ? strlen (name) : 0;
 
-  contract_require (
-      length == 0 || length >= strlen (expected) || !g_str_has_prefix (expected, name),
-      "output-differs",
-      "the name that done was given is cut off after %zu of %zu characters: "
-      "'%.40s...'",
-      length, strlen (expected), name);
+  contract_require (length == 0 || length >= strlen (expected) ||
+                        !g_str_has_prefix (expected, name),
+                    "output-differs",
+                    "a name that done was given is cut off after %zu of %zu characters: "
+                    "'%.40s...'",
+                    length, strlen (expected), name);
 }
 
 /* A wrong name that is another experiment's was overwritten; any other is no name at all.
@@ -271,11 +295,13 @@ take_results (const Experiment *results, gsize n_results, Watch *watch)
   contract_require (n_results == watch->n_expected, diagnose_number (watch, n_results),
                     "done was given %zu results, expected %zu", n_results,
                     watch->n_expected);
-  for (gsize i = 0; i < n_results; i++)
+  for (gsize i = 0; i < n_results; i++) {
+    require_whole_name (results[i].name, watch->expected[i].name);
     contract_require (
         is_expected_result (watch, i, &results[i]), diagnose_results (watch, results),
         "results[%zu] is ('%s', %u), expected ('%s', %u)", i, results[i].name,
         results[i].seconds, watch->expected[i].name, watch->expected[i].seconds);
+  }
 }
 
 static void
@@ -354,7 +380,8 @@ require_report (Watch *watch)
 {
   double due_s = watch->started_s + watch->last_s;
 
-  contract_run_until (&watch->done, due_s + PATIENCE_S - contract_now_s ());
+  contract_run_until (&watch->done,
+                      due_s + watch->late_s + PATIENCE_S - contract_now_s ());
   if (watch->captures && !watch->done)
     g_free (stop_capture (watch));
   contract_require (!watch->is_early, watch->early, TOO_EARLY, watch->after_s,
@@ -363,10 +390,11 @@ require_report (Watch *watch)
       watch->done, "never-quits",
       "done was not called when it was due, at %.3f s, nor within %d s of it", due_s,
       PATIENCE_S);
-  contract_require (watch->after_s < watch->last_s + PROMPT_S, "wrong-elapsed",
-                    "done was called %.3f s later than it was due",
+  contract_require (watch->after_s < watch->last_s + watch->late_s + PROMPT_S,
+                    "wrong-elapsed", "done was called %.3f s later than it was due",
                     watch->after_s - watch->last_s);
-  contract_run_for (MIN (watch->last_s, AFTERWARDS_S) + 1);
+  /* Until a moment that the oracle knows, however late the report was. */
+  contract_run_for (due_s + MIN (watch->last_s, AFTERWARDS_S) + 1 - contract_now_s ());
   if (watch->captures)
     require_order (watch);
 }
@@ -379,6 +407,19 @@ gather_given (void)
   Watch watch;
 
   start_gather (&watch, experiments, n);
+  require_report (&watch);
+}
+
+/* Experiments that all finish at the same moment. */
+static void
+gather_given_in_order (void)
+{
+  gsize n;
+  Experiment *experiments = given_experiments (&n);
+  Watch watch;
+
+  start_gather (&watch, experiments, n);
+  start_capture (&watch);
   require_report (&watch);
 }
 
@@ -477,6 +518,27 @@ require_all_started (const char *function, const char *printed,
                  function, n_started, n_experiments, n_later);
 }
 
+/* The second one starts half a second after the first, which is longer under way.  Timers
+ * of whole seconds may be half a second late then, but nothing may be early. */
+START_TEST (experiment_between_two_seconds)
+{
+  gsize n;
+  Experiment *experiments = given_experiments (&n);
+  Watch first;
+  Watch second;
+
+  start_experiment (&first, &experiments[0]);
+  contract_run_for (0.5);
+  start_experiment (&second, &experiments[1]);
+  second.late_s = 0.5;
+  first.beside = &second.done;
+  second.beside = &first.done;
+  contract_run_until (&second.done, experiments[1].seconds + 1);
+  require_report (&first);
+  require_report (&second);
+}
+END_TEST
+
 START_TEST (experiment_starts_before_it_returns)
 {
   gsize n;
@@ -516,21 +578,44 @@ START_TEST (gather_slowest_first)
 }
 END_TEST
 
+/* Two of them are even one string. */
 START_TEST (gather_equal_names)
 {
-  gather_given ();
+  gsize n;
+  Experiment *experiments = given_experiments (&n);
+  Watch watch;
+
+  experiments[n - 1].name = experiments[0].name;
+  start_gather (&watch, experiments, n);
+  require_report (&watch);
 }
 END_TEST
 
 START_TEST (gather_equal_seconds)
+{
+  gather_given_in_order ();
+}
+END_TEST
+
+START_TEST (gather_of_no_seconds)
+{
+  gather_given_in_order ();
+}
+END_TEST
+
+/* More microseconds than 32 bits hold. */
+START_TEST (gather_of_hours)
 {
   gsize n;
   Experiment *experiments = given_experiments (&n);
   Watch watch;
 
   start_gather (&watch, experiments, n);
-  start_capture (&watch);
-  require_report (&watch);
+  gboolean ticks = contract_ticks ();
+  contract_require (watch.n_calls == 0, watch.early, TOO_EARLY, watch.after_s,
+                    watch.last_s);
+  if (!ticks) /* It would take too long. */
+    require_report (&watch);
 }
 END_TEST
 
@@ -546,9 +631,33 @@ START_TEST (gather_two)
 }
 END_TEST
 
+/* It is the number that says that there is nothing, not the pointer. */
 START_TEST (gather_none)
 {
-  gather_given ();
+  const Experiment unused = { "unused", 1 };
+  Watch watch;
+
+  start_gather (&watch, &unused, 0);
+  require_report (&watch);
+}
+END_TEST
+
+START_TEST (gather_none_twice)
+{
+  Watch first;
+  Watch second;
+
+  start_gather (&first, NULL, 0);
+  start_gather (&second, NULL, 0);
+  first.beside = &second.done;
+  second.beside = &first.done;
+  contract_run_until (&first.done, PATIENCE_S);
+  contract_run_until (&second.done, PATIENCE_S);
+  contract_require (first.done == second.done, "shared-state",
+                    "of two gathers of nothing, started one after the other, only one "
+                    "called done");
+  require_report (&first);
+  require_report (&second);
 }
 END_TEST
 
@@ -592,6 +701,108 @@ START_TEST (gather_array_is_reused)
 }
 END_TEST
 
+/* A caller who lends names, and takes them back as soon as done is called. */
+typedef struct {
+  Watch watch;
+  Experiment *lent;
+} Lender;
+
+static void
+lend (Lender *lender, const Experiment *experiments, gsize n_experiments,
+      const char *early)
+{
+  lender->watch = (Watch){ .expected = experiments,
+                           .n_expected = n_experiments,
+                           .last_s = longest_s (experiments, n_experiments),
+                           .early = early,
+                           .started_s = contract_now_s () };
+  lender->lent = g_memdup2 (experiments, n_experiments * sizeof *experiments);
+  for (gsize i = 0; i < n_experiments; i++)
+    lender->lent[i].name = contract_lend (experiments[i].name);
+}
+
+/* Not if done was called too early, or before a line was printed that has a name in it:
+ * that is what there is to say then. */
+static void
+take_back (Lender *lender)
+{
+  const Watch *watch = &lender->watch;
+
+  for (gsize i = 0; i < watch->n_expected; i++)
+    if (!watch->done || !has_finished_line (watch->printed, &watch->expected[i]))
+      return;
+  for (gsize i = 0; i < watch->n_expected; i++)
+    contract_take_back ((char *) lender->lent[i].name);
+}
+
+static void
+on_lent_experiment_done (const char *name, guint seconds, gpointer user_data)
+{
+  Lender *lender = user_data;
+
+  require_passed (lender);
+  take_experiment (name, seconds, &lender->watch);
+  take_back (lender);
+}
+
+static void
+on_lent_gather_done (const Experiment *results, gsize n_results, gpointer user_data)
+{
+  Lender *lender = user_data;
+
+  require_passed (lender);
+  take_results (results, n_results, &lender->watch);
+  take_back (lender);
+}
+
+/* The first of the given experiments runs alone; then the others, which all take equally
+ * long, are gathered. */
+START_TEST (names_go_away_when_done_is_called)
+{
+  gsize n;
+  Experiment *experiments = given_experiments (&n);
+  Lender alone;
+  Lender together;
+
+  lend (&alone, experiments, 1, "wrong-unit");
+  run_experiment (alone.lent[0].name, alone.lent[0].seconds, on_lent_experiment_done,
+                  passed (&alone));
+  require_returned_at_once (&alone.watch, "run_experiment");
+  start_capture (&alone.watch);
+  require_report (&alone.watch);
+
+  lend (&together, experiments + 1, n - 1, "done-too-early");
+  gather_experiments (together.lent, n - 1, on_lent_gather_done, passed (&together));
+  require_returned_at_once (&together.watch, "gather_experiments");
+  start_capture (&together.watch);
+  require_report (&together.watch);
+}
+END_TEST
+
+/* Fail if the second gather, which has just been started, waits for the end of the first.
+ * What is printed has been captured since before that start. */
+static void
+require_not_queued (const Watch *first, const Watch *second)
+{
+  g_autofree char *at_once = contract_capture_stop ();
+
+  if (count_started (at_once, second->expected, second->n_expected) > 0)
+    return;
+  contract_capture_start ();
+  contract_run_for (first->last_s - 1 - 0.5); /* Half a second before the first ends. */
+  g_autofree char *beside = contract_capture_stop ();
+  contract_capture_start ();
+  contract_run_for (1);
+  g_autofree char *after = contract_capture_stop ();
+
+  contract_require (
+      count_started (beside, second->expected, second->n_expected) > 0 ||
+          count_started (after, second->expected, second->n_expected) == 0,
+      "sequential",
+      "a second gather, started while the first was under way, started its experiments "
+      "only when the first had finished");
+}
+
 /* The second gather starts while the first is under way: the given experiments are split
  * in two halves, and the second half starts one second after the first. */
 START_TEST (gather_two_in_flight)
@@ -603,11 +814,121 @@ START_TEST (gather_two_in_flight)
 
   start_gather (&first, experiments, n / 2);
   contract_run_for (1);
+  contract_capture_start ();
   start_gather_as (TRUE, &second, experiments + n / 2, n - n / 2);
+  require_not_queued (&first, &second);
   contract_run_until (&first.done, first.last_s + second.last_s);
   contract_run_until (&second.done, first.last_s + second.last_s);
   require_report (&first);
   require_report (&second);
+}
+END_TEST
+
+/* ---- Whatever user_data is, and however late the loop ---- */
+
+static struct {
+  guint n_experiments;
+  guint n_first;
+  guint n_second;
+} calls_without_data;
+
+static void
+on_experiment_without_data (const char *name, guint seconds, gpointer user_data)
+{
+  contract_require (user_data == NULL, "wrong-user-data",
+                    "done was given a user_data, but run_experiment NULL");
+  calls_without_data.n_experiments++;
+}
+
+static void
+on_first_without_data (const Experiment *results, gsize n_results, gpointer user_data)
+{
+  contract_require (user_data == NULL, "wrong-user-data",
+                    "done was given a user_data, but gather_experiments NULL");
+  calls_without_data.n_first++;
+}
+
+static void
+on_second_without_data (const Experiment *results, gsize n_results, gpointer user_data)
+{
+  contract_require (user_data == NULL, "wrong-user-data",
+                    "done was given a user_data, but gather_experiments NULL");
+  calls_without_data.n_second++;
+}
+
+/* Nobody has to have any. */
+START_TEST (experiment_without_user_data)
+{
+  gsize n;
+  Experiment *experiments = given_experiments (&n);
+
+  run_experiment (experiments[0].name, experiments[0].seconds, on_experiment_without_data,
+                  NULL);
+  contract_run_for (experiments[0].seconds + PATIENCE_S);
+  contract_require (calls_without_data.n_experiments == 1, "never-quits",
+                    "given NULL for user_data, run_experiment called done %u times",
+                    calls_without_data.n_experiments);
+}
+END_TEST
+
+START_TEST (gather_without_user_data)
+{
+  gsize n;
+  Experiment *experiments = given_experiments (&n);
+
+  gather_experiments (experiments, n, on_first_without_data, NULL);
+  contract_run_for (longest_s (experiments, n) + PATIENCE_S);
+  contract_require (calls_without_data.n_first == 1, "never-quits",
+                    "given NULL for user_data, gather_experiments called done %u times",
+                    calls_without_data.n_first);
+}
+END_TEST
+
+/* It tells nobody which gather is meant. */
+START_TEST (gathers_with_equal_user_data)
+{
+  gsize n;
+  Experiment *experiments = given_experiments (&n);
+
+  gather_experiments (&experiments[0], 1, on_first_without_data, NULL);
+  gather_experiments (&experiments[1], 1, on_second_without_data, NULL);
+  contract_run_for (longest_s (experiments, n) + PATIENCE_S);
+  guint n_calls = calls_without_data.n_first + calls_without_data.n_second;
+  contract_require (
+      calls_without_data.n_first == 1 && calls_without_data.n_second == 1,
+      n_calls > 0 ? "shared-state" : "never-quits",
+      "two gathers at once, both given NULL for user_data, called their done %u and %u "
+      "times",
+      calls_without_data.n_first, calls_without_data.n_second);
+}
+END_TEST
+
+/* Somebody else's callback, in which the loop stands still. */
+static gboolean
+hold_up_the_loop (gpointer user_data)
+{
+  guint seconds = GPOINTER_TO_UINT (user_data);
+
+  g_usleep (seconds * G_USEC_PER_SEC);
+  return G_SOURCE_REMOVE;
+}
+
+/* All of the given experiments are due when the loop is free again; who counts ticks goes
+ * on counting then, and may.  The seconds that are reported are those that were asked
+ * for, and who takes longest need not finish last. */
+START_TEST (gather_when_the_loop_is_late)
+{
+  gsize n;
+  Experiment *experiments = given_experiments (&n);
+  Watch watch;
+
+  guint held_up_s = longest_s (experiments, n) + 1;
+
+  g_idle_add (hold_up_the_loop, GUINT_TO_POINTER (held_up_s));
+  start_gather (&watch, experiments, n);
+  watch.late_s = held_up_s;
+  start_capture (&watch);
+  require_report (&watch);
 }
 END_TEST
 
@@ -684,7 +1005,7 @@ gather_and_forget (const Experiment *experiments, gsize n_experiments)
   gather_experiments (experiments, n_experiments, ignore_results, passed (&done));
   contract_run_until (&done, longest_s (experiments, n_experiments) + PATIENCE_S);
   contract_require (done, "never-quits", "done was not called");
-  contract_run_for (1); /* The loop has waited once more: all must be freed by now. */
+  contract_run_for (0.01); /* The loop has waited: all must be freed by now. */
 }
 
 enum { N_WARM_UPS = 3, N_GATHERS = 20 };
@@ -695,15 +1016,53 @@ require_no_growth (const Experiment *experiments, gsize n_experiments)
   for (guint i = 0; i < N_WARM_UPS; i++)
     gather_and_forget (experiments, n_experiments);
   gsize before = contract_heap_in_use ();
+  guint n_files = contract_open_files ();
   for (guint i = 0; i < N_GATHERS; i++)
     gather_and_forget (experiments, n_experiments);
   gsize after = contract_heap_in_use ();
 
+  contract_require (contract_open_files () <= n_files, "memory-leak",
+                    "%d gathers of %zu experiments left %u files open", N_GATHERS,
+                    n_experiments, contract_open_files () - n_files);
   contract_require (after < before + N_GATHERS, "memory-leak",
                     "%d gathers of %zu experiments left %zu bytes of heap behind, "
                     "%zu for each gather",
                     N_GATHERS, n_experiments, after - before,
                     (after - before) / N_GATHERS);
+}
+
+/* More than any gather before: what is kept for the next one shows. */
+enum { N_MOST = 250 };
+
+static gboolean
+do_nothing (gpointer user_data)
+{
+  return G_SOURCE_REMOVE;
+}
+
+/* Fail if a large gather leaves more behind than a small one, such as records that wait
+ * for being used again.  As many timers of the test's own come first: what GLib itself
+ * keeps for the next is no leak. */
+static void
+require_nothing_kept (void)
+{
+  g_autofree Experiment *experiments = g_new (Experiment, N_MOST);
+
+  for (guint i = 0; i < N_MOST; i++) {
+    experiments[i] = (Experiment){ g_strdup_printf ("kept_%u", i), 1 };
+    g_timeout_add_seconds (1, do_nothing, NULL);
+  }
+  contract_run_for (2);
+  gsize before = contract_heap_in_use ();
+  gather_and_forget (experiments, N_MOST);
+  gsize after = contract_heap_in_use ();
+
+  contract_require (after < before + N_MOST * sizeof (gpointer), "memory-leak",
+                    "a gather of %d experiments left %zu bytes of heap behind, though "
+                    "small ones leave none: what is kept for the next one is not freed",
+                    N_MOST, after - before);
+  for (guint i = 0; i < N_MOST; i++)
+    g_free ((char *) experiments[i].name);
 }
 
 START_TEST (gather_leaves_nothing_behind)
@@ -712,6 +1071,7 @@ START_TEST (gather_leaves_nothing_behind)
   Experiment *experiments = given_experiments (&n);
 
   require_no_growth (experiments, n);
+  require_nothing_kept ();
 }
 END_TEST
 
@@ -729,19 +1089,28 @@ add_contract_tests (Suite *suite)
   contract_add (suite, experiment_of_minutes);
   contract_add (suite, experiments_of_hours);
   contract_add (suite, experiment_with_an_unusual_name);
+  contract_add (suite, experiment_between_two_seconds);
   contract_add (suite, experiment_starts_before_it_returns);
   contract_add (suite, experiments_side_by_side);
   contract_add (suite, gather_slowest_first);
   contract_add (suite, gather_equal_names);
   contract_add (suite, gather_equal_seconds);
+  contract_add (suite, gather_of_no_seconds);
+  contract_add (suite, gather_of_hours);
   contract_add (suite, gather_one);
   contract_add (suite, gather_two);
   contract_add (suite, gather_none);
+  contract_add (suite, gather_none_twice);
   contract_add (suite, gather_starts_all_before_it_returns);
   contract_add (suite, gather_a_thousand);
   contract_add (suite, gather_array_is_reused);
+  contract_add (suite, names_go_away_when_done_is_called);
   contract_add (suite, gather_two_in_flight);
   contract_add (suite, gather_from_a_callback);
+  contract_add (suite, experiment_without_user_data);
+  contract_add (suite, gather_without_user_data);
+  contract_add (suite, gathers_with_equal_user_data);
+  contract_add (suite, gather_when_the_loop_is_late);
   contract_add (suite, loop_stays_responsive);
   contract_add (suite, gather_leaves_nothing_behind);
   contract_add (suite, gather_of_none_leaves_nothing_behind);

@@ -7,7 +7,7 @@ typedef struct { Experiment what; ExperimentDone done; gpointer user_data; } Run
 static void
 run_free (gpointer data)
 {
-  g_printerr ("debug: run %s freed\n", ((Run *) data)->what.name);
+  g_printerr ("debug: a run is freed\n");
   g_slice_free (Run, data);
 }
 

@@ -1,0 +1,119 @@
+// mistake: wrong-elapsed
+// One ticker for the gather looks twice a second whether nothing is pending any more.
+#include "experiments.h"
+
+typedef struct {
+  const char *name;
+  guint seconds;
+  ExperimentDone done;
+  gpointer user_data;
+} RunningExperiment;
+
+static gboolean
+on_time_is_up (gpointer user_data)
+{
+  g_autofree RunningExperiment *running = user_data;
+
+  g_print ("[%s] finished after %u seconds\n", running->name, running->seconds);
+  running->done (running->name, running->seconds, running->user_data);
+  return G_SOURCE_REMOVE;
+}
+
+void
+run_experiment (const char *name, guint seconds, ExperimentDone done, gpointer user_data)
+{
+  RunningExperiment *running = g_new (RunningExperiment, 1);
+
+  *running = (RunningExperiment){ name, seconds, done, user_data };
+  g_print ("[%s] starting...\n", name);
+  g_timeout_add (seconds * 1000, on_time_is_up, running);
+}
+
+typedef struct Gather Gather;
+
+typedef struct {
+  Gather *gather;
+  gsize index;
+} Slot;
+
+struct Gather {
+  Experiment *results;
+  gsize n_results;
+  Slot *slots;
+  gsize n_pending;
+  GatherDone done;
+  gpointer user_data;
+};
+
+static gboolean
+look_whether_all_is_done (gpointer user_data)
+{
+  Gather *gather = user_data;
+
+  if (gather->n_pending > 0)
+    return G_SOURCE_CONTINUE;
+  gather->done (gather->results, gather->n_results, gather->user_data);
+  g_free (gather->results);
+  g_free (gather->slots);
+  g_free (gather);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+on_one_finished (const char *name, guint seconds, gpointer user_data)
+{
+  Slot *slot = user_data;
+  Gather *gather = slot->gather;
+
+  gather->results[slot->index] = (Experiment){ name, seconds };
+  gather->n_pending--;
+}
+
+void
+gather_experiments (const Experiment *experiments, gsize n_experiments, GatherDone done,
+                    gpointer user_data)
+{
+  Gather *gather = g_new (Gather, 1);
+
+  gather->results = g_new (Experiment, n_experiments);
+  gather->n_results = n_experiments;
+  gather->slots = g_new (Slot, n_experiments);
+  gather->n_pending = n_experiments;
+  gather->done = done;
+  gather->user_data = user_data;
+
+  for (gsize i = 0; i < n_experiments; i++) {
+    gather->slots[i] = (Slot){ gather, i };
+    run_experiment (experiments[i].name, experiments[i].seconds, on_one_finished,
+                    &gather->slots[i]);
+  }
+
+  g_timeout_add (500, look_whether_all_is_done, gather);
+}
+
+static void
+on_all_done (const Experiment *results, gsize n_results, gpointer user_data)
+{
+  GMainLoop *loop = user_data;
+
+  g_print ("All done: [");
+  for (gsize i = 0; i < n_results; i++)
+    g_print ("%s('%s', %u)", i > 0 ? ", " : "", results[i].name, results[i].seconds);
+  g_print ("]\n");
+  g_main_loop_quit (loop);
+}
+
+int
+main (void)
+{
+  const Experiment experiments[] = {
+    { "exp_small", 1 },
+    { "exp_medium", 2 },
+    { "exp_large", 3 },
+  };
+  g_autoptr (GMainLoop) loop = g_main_loop_new (NULL, FALSE);
+
+  gather_experiments (experiments, G_N_ELEMENTS (experiments), on_all_done, loop);
+  g_main_loop_run (loop);
+  return 0;
+}
