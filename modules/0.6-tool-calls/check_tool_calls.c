@@ -17,6 +17,7 @@
 #include <glib/gstdio.h>
 
 #include <dlfcn.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -311,6 +312,7 @@ typedef struct {
   gint64 started_us;
   gboolean alone;     /* one call of run_tool_async(), no batch */
   gboolean in_flight; /* another batch is under way, too */
+  gboolean freed;     /* the caller has overwritten and freed the call at once */
   gboolean returned;  /* the function under test has returned */
   gboolean done;
   guint n_first;    /* calls whose start was printed before it returned */
@@ -337,6 +339,74 @@ static gboolean
 is_near (int a_ms, int b_ms)
 {
   return (a_ms < 0) == (b_ms < 0) && ABS (a_ms - b_ms) <= EXACT_MS;
+}
+
+/* ---- Plain calls, after a test has failed: what goes wrong there, too, is not due to
+ * what was special about the test ---- */
+
+/* Of the last batch that was forgotten. */
+static gboolean all_succeeded;
+
+static void
+on_forget (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  GPtrArray *results = call_tools_finish (result, NULL);
+
+  all_succeeded = results != NULL;
+  for (guint i = 0; results != NULL && i < results->len; i++) {
+    const ToolResult *one = g_ptr_array_index (results, i);
+    all_succeeded = all_succeeded && one != NULL && one->status == TOOL_SUCCEEDED;
+  }
+  if (results != NULL)
+    g_ptr_array_unref (results);
+  *(gboolean *) user_data = TRUE;
+}
+
+/* How long a batch may be late: long enough to see a time limit in the wrong unit, and
+ * the end of a tool that hangs. */
+enum { PATIENCE_S = 6000 };
+
+/* Whether the callback comes at least for some plain calls. */
+static gboolean
+completes_plain_calls (void)
+{
+  const ToolCall calls[] = { { "plain1", "sim", "{\"do\": \"answer\"}" },
+                             { "plain2", "sim", "{\"do\": \"answer\"}" },
+                             { "plain3", "sim", "{\"do\": \"answer\"}" } };
+  const CallLimits limits = { 2, 0 };
+  gboolean done = FALSE;
+
+  call_tools_async (calls, G_N_ELEMENTS (calls), &limits, NULL, on_forget, &done);
+  return contract_run_until (&done, PATIENCE_S);
+}
+
+/* Whether calls of which none fails succeed. */
+static gboolean
+plain_calls_succeed (void)
+{
+  return completes_plain_calls () && all_succeeded;
+}
+
+/* How many of the plain calls start at once: there is room for two. */
+static guint
+n_plain_starts (void)
+{
+  guint n_before = printed->len;
+  guint n_starts = 0;
+
+  completes_plain_calls ();
+  for (guint i = n_before; i < printed->len && is_start (printed->pdata[i]); i++)
+    n_starts++;
+  return n_starts;
+}
+
+/* Whether more starts are printed than calls start. */
+static gboolean
+prints_too_many_starts (void)
+{
+  const ToolCall call = { "plain1", "sim", NULL };
+
+  return n_plain_starts () > 2 || n_printed (&call, TRUE) > 1;
 }
 
 /* ---- Starts: seen by the tools ---- */
@@ -382,8 +452,6 @@ explains (const char *mistake, const int *starts, guint n_starts)
   }
   return TRUE;
 }
-
-static guint n_plain_starts (void);
 
 /* Whether one after another is how the program takes a limit of 0, and no other. */
 static gboolean
@@ -456,6 +524,17 @@ require_order_of_starts (const Watch *watch)
   }
 }
 
+/* The id for a call that was started at @start_ms, when there was no room for it yet. */
+static const char *
+diagnose_early_start (const Plan *plan, int start_ms)
+{
+  for (guint i = 0; i < plan->calls->len; i++)
+    if (EXPECTED (plan, i).status == TOOL_TIMED_OUT &&
+        EXPECTED (plan, i).end_ms <= start_ms + EXACT_MS)
+      return "counted-twice"; /* It has given back more places than it had. */
+  return "limit-ignored";
+}
+
 static void
 require_starts (const Watch *watch)
 {
@@ -469,9 +548,16 @@ require_starts (const Watch *watch)
         expected_ms >= 0 || starts[i] < 0, "starts-after-cancel",
         "call %u was started at %d ms, after the caller had cancelled at %d ms", i,
         starts[i], plan->cancel_ms);
+    contract_require (expected_ms < 0 || starts[i] >= 0, "wrong-elapsed",
+                      "call %u was never started; it was due at %d ms", i, expected_ms);
+    contract_require (starts[i] >= expected_ms - EXACT_MS,
+                      diagnose_early_start (plan, starts[i]),
+                      "call %u was started at %d ms, but there was no room for it before "
+                      "%d ms",
+                      i, starts[i], expected_ms);
     contract_require (is_near (starts[i], expected_ms), "wrong-elapsed",
-                      "call %u was started at %d ms, expected %d ms (-1: never)", i,
-                      starts[i], expected_ms);
+                      "call %u was started at %d ms, expected %d ms", i, starts[i],
+                      expected_ms);
   }
 }
 
@@ -619,6 +705,18 @@ diagnose_time_out (const Plan *plan, guint i, const ToolResult *seen)
   return is_near ((int) seen->took_ms, timeout_ms) ? "shared-state" : "wrong-unit";
 }
 
+/* Whether the tool of call @i was started. */
+static gboolean
+has_run (const Plan *plan, guint i)
+{
+  g_autoptr (GArray) entries = read_journal (plan);
+
+  for (guint k = 0; k < entries->len; k++)
+    if (g_array_index (entries, Entry, k).tag == i)
+      return TRUE;
+  return FALSE;
+}
+
 /* The id for call @i, which ended as @seen. */
 static const char *
 diagnose_status (const Plan *plan, guint i, const ToolResult *seen)
@@ -633,11 +731,13 @@ diagnose_status (const Plan *plan, guint i, const ToolResult *seen)
     return "shared-state";
   if (does (plan, i, "grumble") && seen->status == TOOL_FAILED)
     return "stderr-in-the-answer";
+  if (does (plan, i, "lines") && seen->status == TOOL_FAILED)
+    return "answer-not-read";
   if (seen->status == TOOL_SUCCEEDED && is_why_not (plan, i, seen->text))
     return "failure-not-seen";
   if (seen->status == TOOL_SUCCEEDED && !writes_journal (plan, i))
     return "nonsense-accepted";
-  if (expected->status == TOOL_CANCELLED && expected->start_ms < 0)
+  if (expected->status == TOOL_CANCELLED && expected->start_ms < 0 && has_run (plan, i))
     return "starts-after-cancel";
   if (seen->status == TOOL_SUCCEEDED)
     return expected->status == TOOL_FAILED      ? "failure-not-seen"
@@ -646,6 +746,7 @@ diagnose_status (const Plan *plan, guint i, const ToolResult *seen)
   if (seen->status == TOOL_TIMED_OUT && expected->status == TOOL_SUCCEEDED)
     return diagnose_time_out (plan, i, seen);
   if (expected->status == TOOL_SUCCEEDED && plan->cancel_ms < 0 &&
+      plain_calls_succeed () &&
       (plan_expects (plan, TOOL_FAILED) || plan_expects (plan, TOOL_TIMED_OUT)))
     return "one-failure-sinks-all";
   return "wrong-status";
@@ -659,8 +760,13 @@ require_arguments (const Watch *watch)
 
   for (guint i = 0; i < watch->plan->calls->len; i++)
     contract_require (
-        starts[i] >= 0 || EXPECTED (watch->plan, i).start_ms < 0, "arguments-not-passed",
-        "the tool of call %u never got its arguments, or never their end", i);
+        starts[i] >= 0 || EXPECTED (watch->plan, i).start_ms < 0,
+        watch->freed ? "dangling-user-data" : "arguments-not-passed",
+        watch->freed
+            ? "the tool of call %u did not get its arguments, but what stood there "
+              "later: the caller had overwritten and freed them"
+            : "the tool of call %u never got its arguments, or never their end",
+        i);
 }
 
 static void
@@ -668,6 +774,11 @@ require_ending (const Plan *plan, guint i, const ToolResult *result)
 {
   const Outcome *expected = &EXPECTED (plan, i);
 
+  contract_require (result->status == expected->status || writes_journal (plan, i),
+                    diagnose_status (plan, i, result),
+                    "call %u, of '%s' with the arguments '%.60s', %s (%s), expected: %s",
+                    i, CALL (plan, i).name, CALL (plan, i).arguments,
+                    STATUS[result->status], result->text, STATUS[expected->status]);
   contract_require (result->status == expected->status, diagnose_status (plan, i, result),
                     "call %u %s (%s), expected: %s", i, STATUS[result->status],
                     result->text, STATUS[expected->status]);
@@ -675,9 +786,11 @@ require_ending (const Plan *plan, guint i, const ToolResult *result)
                         strstr (result->text, expected->text) == NULL,
                     "raw-answer", "the answer of call %u is '%.40s', expected '%s'", i,
                     result->text, expected->text);
-  contract_require (is_expected (expected, result), "shared-state",
-                    "the answer of call %u is '%.40s', expected '%s'", i, result->text,
-                    expected->text);
+  gboolean has_its_reason =
+      expected->status != TOOL_FAILED || belongs_to_another (plan, i, result->text);
+  contract_require (
+      is_expected (expected, result), has_its_reason ? "shared-state" : "output-differs",
+      "the answer of call %u is '%.40s', expected '%s'", i, result->text, expected->text);
 }
 
 /* Of the results that are there. */
@@ -756,6 +869,14 @@ had_room (const Plan *plan, guint i, GPtrArray *results)
   return TRUE;
 }
 
+/* Whether there is no limit, and yet the first call starts, and others wait. */
+static gboolean
+has_a_limit_of_its_own (const Plan *plan, const int *starts)
+{
+  return plan->limits.max_parallel == 0 && is_near (starts[0], 0) &&
+         n_plain_starts () > 1;
+}
+
 /* What follows from a late start, such as a call that is cancelled and not done, is not
  * to be blamed on something else. */
 static void
@@ -769,63 +890,11 @@ require_no_idle_room (const Watch *watch, GPtrArray *results)
 
     contract_require (expected_ms < 0 || starts[i] <= expected_ms + EXACT_MS ||
                           !had_room (plan, i, results),
-                      "wrong-elapsed",
+                      has_a_limit_of_its_own (plan, starts) ? "zero-is-no-limit"
+                                                            : "wrong-elapsed",
                       "call %u was started at %d ms, but there was room for it at %d ms",
                       i, starts[i], expected_ms);
   }
-}
-
-/* ---- Plain calls, after a test has failed: what goes wrong there, too, is not due to
- * what was special about the test ---- */
-
-static void
-on_forget (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  GPtrArray *results = call_tools_finish (result, NULL);
-
-  if (results != NULL)
-    g_ptr_array_unref (results);
-  *(gboolean *) user_data = TRUE;
-}
-
-/* How long a batch may be late: long enough to see a time limit in the wrong unit, and
- * the end of a tool that hangs. */
-enum { PATIENCE_S = 6000 };
-
-/* Whether the callback comes at least for some plain calls. */
-static gboolean
-completes_plain_calls (void)
-{
-  const ToolCall calls[] = { { "plain1", "sim", "{\"do\": \"answer\"}" },
-                             { "plain2", "sim", "{\"do\": \"answer\"}" },
-                             { "plain3", "sim", "{\"do\": \"answer\"}" } };
-  const CallLimits limits = { 2, 0 };
-  gboolean done = FALSE;
-
-  call_tools_async (calls, G_N_ELEMENTS (calls), &limits, NULL, on_forget, &done);
-  return contract_run_until (&done, PATIENCE_S);
-}
-
-/* How many of the plain calls start at once: there is room for two. */
-static guint
-n_plain_starts (void)
-{
-  guint n_before = printed->len;
-  guint n_starts = 0;
-
-  completes_plain_calls ();
-  for (guint i = n_before; i < printed->len && is_start (printed->pdata[i]); i++)
-    n_starts++;
-  return n_starts;
-}
-
-/* Whether more starts are printed than calls start. */
-static gboolean
-prints_too_many_starts (void)
-{
-  const ToolCall call = { "plain1", "sim", NULL };
-
-  return n_plain_starts () > 2 || n_printed (&call, TRUE) > 1;
 }
 
 /* ---- Cancelled calls ---- */
@@ -857,14 +926,31 @@ require_cancelled_lines (const Watch *watch)
 static void
 require_duration (const Plan *plan, guint i, const ToolResult *result)
 {
-  int took_ms = expected_took_ms (&EXPECTED (plan, i));
+  const Outcome *expected = &EXPECTED (plan, i);
+  int took_ms = expected_took_ms (expected);
 
+  contract_require (expected->start_ms >= 0 || result->took_ms == 0, "wrong-duration",
+                    "call %u never started, but took %u ms, expected 0 ms", i,
+                    result->took_ms);
   contract_require (is_near ((int) result->took_ms, took_ms), "wrong-duration",
                     "call %u took %u ms, expected %d ms", i, result->took_ms, took_ms);
 }
 
-/* The recorded reply of main has so many calls. */
-enum { N_RECORDED = 7 };
+/* The recorded reply of main has so many calls, and the other tests have no more than
+ * twice as many. */
+enum { N_RECORDED = 7, MOST_USUAL = 2 * N_RECORDED };
+
+/* Results that are missing behind so many that are there have found a table full. */
+static void
+require_no_gaps (GPtrArray *results)
+{
+  guint first = 0;
+
+  if (!g_ptr_array_find (results, NULL, &first))
+    return;
+  contract_fail (first > N_RECORDED ? "hard-coded" : "result-missing",
+                 "call %u of %u has no result", first, results->len);
+}
 
 static void
 require_as_many_as_calls (const Watch *watch, GPtrArray *results)
@@ -967,6 +1053,7 @@ require_not_early (const Watch *watch, GPtrArray *results)
   int skipped = early ? find_skipped (plan, results) : -1;
   const char *diagnosis = watch->in_flight                ? "done-too-early"
                           : takes_zero_for_a_limit (plan) ? "zero-is-no-limit"
+                          : plan->calls->len > MOST_USUAL ? "hard-coded"
                           : has_timed_out (watch)         ? "counted-twice"
                           : is_first_end (watch)          ? "quits-on-first"
                                                           : "done-too-early";
@@ -985,7 +1072,8 @@ require_not_early (const Watch *watch, GPtrArray *results)
 static void
 require_results_at_all (const Plan *plan, GPtrArray *results, const GError *error)
 {
-  const char *diagnosis = plan->cancel_ms >= 0               ? "cancel-loses-results"
+  const char *diagnosis = plan->calls->len == 0              ? "empty-gather"
+                          : plan->cancel_ms >= 0             ? "cancel-loses-results"
                           : plan_expects (plan, TOOL_FAILED) ? "one-failure-sinks-all"
                                                              : "result-missing";
 
@@ -1036,7 +1124,7 @@ on_batch_over (GObject *source, GAsyncResult *result, gpointer user_data)
   require_no_idle_room (watch, results);
   require_endings (watch->plan, results);
   require_not_early (watch, results);
-  contract_require (!has_gaps (results), "result-missing", "a call has no result");
+  require_no_gaps (results);
   require_starts (watch);
   if (watch->unburied->len == 0) { /* Else it is too early: require_processes_gone() */
     require_cancelled_lines (watch);
@@ -1047,6 +1135,16 @@ on_batch_over (GObject *source, GAsyncResult *result, gpointer user_data)
     watch->then (watch->then_data);
 }
 
+/* Whether the tool that ignores SIGTERM was given time to listen to it. */
+static gboolean
+is_killed_late (const Watch *watch)
+{
+  const Outcome *expected = &EXPECTED (watch->plan, 0);
+
+  return expected->stubborn && expected->end_ms < expected->runs_ms &&
+         now_ms (watch) > expected->end_ms + EXACT_MS;
+}
+
 /* Whether a time limit was kept, if there is one. */
 static void
 require_right_limit (const Watch *watch, const ToolResult *outcome)
@@ -1055,10 +1153,15 @@ require_right_limit (const Watch *watch, const ToolResult *outcome)
 
   gboolean of_main = is_limit_of_main (now_ms (watch));
 
+  contract_require (!is_killed_late (watch), "process-left",
+                    "a tool that ignores SIGTERM was killed after %d ms, expected: after "
+                    "%d ms, without asking it first",
+                    now_ms (watch), EXPECTED (plan, 0).end_ms);
   contract_require (!timed_out_without_limit (plan, 0, outcome),
                     of_main ? "hard-coded" : "zero-is-no-timeout",
                     "with timeout_ms 0, the call timed out after %d ms", now_ms (watch));
   contract_require (outcome->status != TOOL_TIMED_OUT || plan->limits.timeout_ms == 0 ||
+                        is_near (now_ms (watch), plan->cancel_ms) ||
                         is_near (now_ms (watch), (int) plan->limits.timeout_ms),
                     of_main ? "hard-coded" : "wrong-unit",
                     "a time limit of %u ms was over after %d ms", plan->limits.timeout_ms,
@@ -1085,6 +1188,12 @@ on_tool_over (GObject *source, GAsyncResult *result, gpointer user_data)
   require_right_limit (watch, outcome);
   require_arguments (watch);
   require_ending (watch->plan, 0, outcome);
+  contract_require (
+      EXPECTED (watch->plan, 0).start_ms < 0 ||
+          n_printed (&CALL (watch->plan, 0), TRUE) == 1,
+      "output-differs",
+      "run_tool_async printed the start of its call %u times, expected once",
+      n_printed (&CALL (watch->plan, 0), TRUE));
   require_cancelled_lines (watch);
   if (watch->unburied->len == 0)
     require_duration (watch->plan, 0, outcome);
@@ -1171,6 +1280,32 @@ require_processes_gone (const Watch *watch)
       watch->unburied->len);
 }
 
+/* The caller's own references to its GCancellable: so many that it lives on even if
+ * somebody gives back what is not his. */
+enum { N_REFERENCES = 100 };
+
+static GCancellable *
+new_cancellable (void)
+{
+  GCancellable *cancellable = g_cancellable_new ();
+
+  for (guint i = 1; i < N_REFERENCES; i++)
+    g_object_ref (cancellable);
+  return cancellable;
+}
+
+static void
+require_all_references (const Watch *watch)
+{
+  guint n_left = watch->cancellable != NULL ? G_OBJECT (watch->cancellable)->ref_count
+                                            : N_REFERENCES;
+
+  contract_require (n_left >= N_REFERENCES, "double-free",
+                    "the GCancellable that the caller had passed has lost %u of the "
+                    "caller's own references (g_object_unref)",
+                    N_REFERENCES - n_left);
+}
+
 /* Wait for the callback, and long enough after it to see a second one. */
 static void
 require_report (const Watch *watch)
@@ -1179,6 +1314,7 @@ require_report (const Watch *watch)
   require_callback (watch);
   contract_run_for (2);
   require_processes_gone (watch);
+  require_all_references (watch);
   plan_remove_journal (watch->plan);
 }
 
@@ -1209,7 +1345,7 @@ watch_begin (Watch *watch, Plan *plan)
   watch->started_us = g_get_monotonic_time ();
   watch_printing ();
   if (plan->cancel_ms != NEVER_MS)
-    watch->cancellable = g_cancellable_new ();
+    watch->cancellable = new_cancellable ();
   if (plan->cancel_ms == 0)
     g_cancellable_cancel (watch->cancellable);
   else if (plan->cancel_ms > 0)
@@ -1244,21 +1380,26 @@ run_given_batch (void)
   require_report (&watch);
 }
 
+static void
+run_given_tool (Plan *plan)
+{
+  Watch watch = { .alone = TRUE };
+
+  watch_begin (&watch, plan);
+  run_tool_async (&CALL (plan, 0), plan->limits.timeout_ms, watch.cancellable,
+                  on_tool_over, &watch);
+  require_returned_at_once (&watch, "run_tool_async");
+  require_report (&watch);
+}
+
 /* One tool after another, each alone. */
 static void
 run_given_tools (void)
 {
   Plan *plan;
 
-  for (guint i = 0; (plan = given_plan (i)) != NULL; i++) {
-    Watch watch = { .alone = TRUE };
-
-    watch_begin (&watch, plan);
-    run_tool_async (&CALL (plan, 0), plan->limits.timeout_ms, watch.cancellable,
-                    on_tool_over, &watch);
-    require_returned_at_once (&watch, "run_tool_async");
-    require_report (&watch);
-  }
+  for (guint i = 0; (plan = given_plan (i)) != NULL; i++)
+    run_given_tool (plan);
 }
 
 /* A test that only runs what it was given. */
@@ -1282,13 +1423,28 @@ TOOLS_TEST (tool_answers_at_length)
 TOOLS_TEST (tool_fails)
 TOOLS_TEST (tool_cannot_start)
 TOOLS_TEST (tool_times_out)
+TOOLS_TEST (tool_has_an_hour)
 TOOLS_TEST (tool_is_cancelled)
+
+/* Who has execute permission need not be a program. */
+START_TEST (tool_is_a_folder)
+{
+  g_autofree char *folder = g_dir_make_tmp ("folder-XXXXXX", NULL);
+  g_autofree char *tool =
+      g_build_filename (folder, "tools", CALL (given_plan (0), 0).name, NULL);
+
+  g_mkdir_with_parents (tool, 0700);
+  g_assert (chdir (folder) == 0);
+  run_given_tools ();
+}
+END_TEST
 
 /* ---- call_tools_async() ---- */
 
 BATCH_TEST (calls_in_their_order)
-BATCH_TEST (calls_none)
+BATCH_TEST (calls_none_can_start)
 BATCH_TEST (calls_one_fails)
+BATCH_TEST (calls_many_fail)
 BATCH_TEST (calls_some_cannot_start)
 BATCH_TEST (calls_one_hangs)
 BATCH_TEST (calls_limited)
@@ -1302,6 +1458,29 @@ BATCH_TEST (random_batch_1)
 BATCH_TEST (random_batch_2)
 BATCH_TEST (random_batch_3)
 BATCH_TEST (random_batch_4)
+
+/* Longer than 32 bits of microseconds. */
+START_TEST (calls_for_hours)
+{
+  Watch watch = { 0 };
+
+  start_batch (&watch, given_plan (0));
+  contract_run_for (1);   /* The tool has its arguments by now. */
+  if (!contract_ticks ()) /* It would take too long. */
+    require_report (&watch);
+}
+END_TEST
+
+/* Nothing to call; and the same for a caller who has cancelled. */
+START_TEST (calls_none)
+{
+  for (guint i = 0; i < 2; i++) {
+    Watch watch = { 0 };
+    start_batch (&watch, given_plan (i));
+    require_report (&watch);
+  }
+}
+END_TEST
 
 /* The caller cancels when all is over, which must not touch what is gone. */
 START_TEST (calls_cancelled_after)
@@ -1339,10 +1518,15 @@ END_TEST
 /* The address of a GLib function that this file puts another in front of. */
 #define NEXT(function) ((__typeof__ (&function)) dlsym (RTLD_NEXT, #function))
 
+/* On every machine, or else a limit of so many would show on some only. */
+G_GNUC_INTERNAL guint
+g_get_num_processors (void)
+{
+  return 2;
+}
+
 /* GIO neither copies what it shall write later, nor promises how much it writes at once.
  * For whoever writes to a tool himself, this is a pipe that never makes him wait. */
-
-static gboolean writes_to_pipes;
 
 G_GNUC_INTERNAL GOutputStream *
 g_subprocess_get_stdin_pipe (GSubprocess *process)
@@ -1353,27 +1537,54 @@ g_subprocess_get_stdin_pipe (GSubprocess *process)
   if (pipe != NULL) {
     g_object_get (pipe, "fd", &fd, NULL);
     g_unix_set_fd_nonblocking (fd, TRUE, NULL);
-    writes_to_pipes = TRUE;
   }
   return pipe;
 }
 
-/* More than a pipe holds.  White space is legal at the end of JSON. */
+/* More than a pipe holds.  White space is legal before the end of a JSON object. */
 enum { LONG_ARGUMENTS_BYTES = 200 * 1000 };
 
 static void
 lengthen_arguments (ToolCall *call)
 {
-  char *longer = g_strdup_printf ("%-*s", LONG_ARGUMENTS_BYTES, call->arguments);
+  int length = (int) strlen (call->arguments) - 1;
+  char *longer =
+      g_strdup_printf ("%.*s%*s", length, call->arguments, LONG_ARGUMENTS_BYTES, "}");
 
   g_free ((char *) call->arguments);
   call->arguments = longer;
 }
 
+/* Free calls that the caller has used for something else. */
+static void
+overwrite_and_free (ToolCall *calls, guint n_calls)
+{
+  for (guint i = 0; i < n_calls; i++) {
+    memset ((char *) calls[i].id, ' ', strlen (calls[i].id));
+    memset ((char *) calls[i].name, ' ', strlen (calls[i].name));
+    memset ((char *) calls[i].arguments, ' ', strlen (calls[i].arguments));
+  }
+  tool_calls_free (calls, n_calls);
+}
+
+static void
+run_tool_with_long_arguments (Plan *plan)
+{
+  Watch watch = { .alone = TRUE };
+  ToolCall *passed = tool_calls_copy (&CALL (plan, 0), 1);
+
+  lengthen_arguments (passed);
+  watch_begin (&watch, plan);
+  run_tool_async (passed, 0, NULL, on_tool_over, &watch);
+  require_returned_at_once (&watch, "run_tool_async");
+  require_report (&watch);
+  tool_calls_free (passed, 1);
+}
+
 static void
 run_tool_and_free_call (Plan *plan, gboolean with_long_arguments)
 {
-  Watch watch = { .alone = TRUE };
+  Watch watch = { .alone = TRUE, .freed = TRUE };
   ToolCall *passed = tool_calls_copy (&CALL (plan, 0), 1);
 
   if (with_long_arguments)
@@ -1381,20 +1592,22 @@ run_tool_and_free_call (Plan *plan, gboolean with_long_arguments)
   watch_begin (&watch, plan);
   run_tool_async (passed, 0, NULL, on_tool_over, &watch);
   require_returned_at_once (&watch, "run_tool_async");
-  tool_calls_free (passed, 1);
+  overwrite_and_free (passed, 1);
   require_report (&watch);
 }
 
 /* The caller frees the call as soon as it can. */
 START_TEST (tool_call_is_freed_by_the_caller)
 {
-  run_tool_and_free_call (given_plan (0), FALSE);
-  if (writes_to_pipes)
-    run_tool_and_free_call (given_plan (1), TRUE);
+  run_given_tool (given_plan (0));               /* What fails here is not due to that, */
+  run_tool_with_long_arguments (given_plan (1)); /* nor here. */
+  run_tool_and_free_call (given_plan (2), FALSE);
+  run_tool_and_free_call (given_plan (3), TRUE);
 }
 END_TEST
 
-/* The caller frees the calls, and the limits, as soon as it can. */
+/* The caller frees the calls, and the limits, as soon as it can, and keeps no reference
+ * to the GCancellable. */
 START_TEST (calls_are_freed_by_the_caller)
 {
   Watch watch = { 0 };
@@ -1402,11 +1615,13 @@ START_TEST (calls_are_freed_by_the_caller)
   guint n_calls = plan->calls->len;
   ToolCall *passed = tool_calls_copy ((const ToolCall *) plan->calls->data, n_calls);
   CallLimits *limits = g_memdup2 (&plan->limits, sizeof *limits);
+  GCancellable *cancellable = g_cancellable_new ();
 
   watch_begin (&watch, plan);
-  call_tools_async (passed, n_calls, limits, NULL, on_batch_over, &watch);
+  call_tools_async (passed, n_calls, limits, cancellable, on_batch_over, &watch);
   require_returned_at_once (&watch, "call_tools_async");
-  tool_calls_free (passed, n_calls);
+  g_object_unref (cancellable);
+  overwrite_and_free (passed, n_calls);
   g_free (limits);
   require_report (&watch);
 }
@@ -1422,19 +1637,39 @@ give_same_ids (Plan *plan, const Plan *as)
   }
 }
 
-START_TEST (batches_in_flight)
+/* The second batch starts while the first is under way, and both go on to their ends. */
+static void
+run_two_in_flight (Plan *first_plan, Plan *second_plan)
 {
   Watch first = { .in_flight = TRUE };
   Watch second = { .in_flight = TRUE };
 
-  give_same_ids (given_plan (1), given_plan (0));
-  start_batch (&first, given_plan (0));
+  start_batch (&first, first_plan);
   contract_run_for (0.05);
-  start_batch (&second, given_plan (1));
+  start_batch (&second, second_plan);
   contract_run_until (&first.done, PATIENCE_S);
   contract_run_until (&second.done, PATIENCE_S);
   require_report (&first);
   require_report (&second);
+}
+
+START_TEST (batches_in_flight)
+{
+  give_same_ids (given_plan (1), given_plan (0));
+  run_two_in_flight (given_plan (0), given_plan (1));
+}
+END_TEST
+
+/* Each has its own time limit, its own GCancellable, and its own end: two pairs, and then
+ * one more batch alone. */
+START_TEST (batches_with_limits_of_their_own)
+{
+  Watch alone = { 0 };
+
+  run_two_in_flight (given_plan (0), given_plan (1));
+  run_two_in_flight (given_plan (2), given_plan (3));
+  start_batch (&alone, given_plan (4));
+  require_report (&alone);
 }
 END_TEST
 
@@ -1520,6 +1755,14 @@ g_task_run_in_thread (GTask *task, GTaskThreadFunc func)
   NEXT (g_task_run_in_thread) (task, func);
 }
 
+G_GNUC_INTERNAL int
+pthread_create (pthread_t *thread, const pthread_attr_t *attributes,
+                void *(*func) (void *), void *data)
+{
+  thread_starter = __func__;
+  return NEXT (pthread_create) (thread, attributes, func, data);
+}
+
 static void
 require_no_thread (void)
 {
@@ -1575,6 +1818,7 @@ run_a_round (void)
 {
   run_and_forget (given_plan (0));
   run_and_forget (given_plan (1));
+  run_and_forget (given_plan (2));
 }
 
 /* What GIO allocates once, or gives back a moment later, is no leak: that shows in every
@@ -1586,6 +1830,7 @@ START_TEST (batches_leave_nothing_behind)
 
   run_a_round ();
   before = heap_without_idle_threads ();
+  guint n_files = contract_open_files ();
   for (guint i = 0; i < N_ROUNDS && least > 0; i++) {
     gsize after;
 
@@ -1594,9 +1839,12 @@ START_TEST (batches_leave_nothing_behind)
     least = MIN (least, after > before ? after - before : 0);
     before = after;
   }
-  plan_remove_journal (given_plan (0));
-  plan_remove_journal (given_plan (1));
+  for (guint i = 0; given_plan (i) != NULL; i++)
+    plan_remove_journal (given_plan (i));
 
+  contract_require (contract_open_files () <= n_files, "memory-leak",
+                    "some batches left %u files or pipes open",
+                    contract_open_files () - n_files);
   contract_require (least == 0, "memory-leak",
                     "every two batches leave at least %zu bytes of heap behind", least);
 }
@@ -1609,12 +1857,17 @@ add_contract_tests (Suite *suite)
   contract_add (suite, tool_answers_at_length);
   contract_add (suite, tool_fails);
   contract_add (suite, tool_cannot_start);
+  contract_add (suite, tool_is_a_folder);
   contract_add (suite, tool_times_out);
+  contract_add (suite, tool_has_an_hour);
   contract_add (suite, tool_is_cancelled);
   contract_add (suite, tool_call_is_freed_by_the_caller);
   contract_add (suite, calls_in_their_order);
   contract_add (suite, calls_none);
+  contract_add (suite, calls_none_can_start);
+  contract_add (suite, calls_for_hours);
   contract_add (suite, calls_one_fails);
+  contract_add (suite, calls_many_fail);
   contract_add (suite, calls_some_cannot_start);
   contract_add (suite, calls_one_hangs);
   contract_add (suite, calls_limited);
@@ -1627,6 +1880,7 @@ add_contract_tests (Suite *suite)
   contract_add (suite, calls_cancelled_after);
   contract_add (suite, calls_are_freed_by_the_caller);
   contract_add (suite, batches_in_flight);
+  contract_add (suite, batches_with_limits_of_their_own);
   contract_add (suite, batch_from_a_callback);
   contract_add (suite, calls_are_printed);
   contract_add (suite, loop_stays_responsive);

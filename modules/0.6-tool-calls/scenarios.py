@@ -21,9 +21,10 @@ from grader.records import Scenario
 
 NEVER = -1  # a call that never started
 HANG_MS = 5_000_000  # how long a tool hangs: see tools/sim.c
+LATER_MS = 60_000  # a time limit that is never reached
 APART_MS = 10  # events closer than this may come in either order, so no scenario has them
 RANDOM_TESTS = 4
-SPEAKING = ("answer", "grumble", "stubborn", "fail")  # the deeds that end with words
+SPEAKING = ("answer", "grumble", "lines", "stubborn", "fail")  # the deeds that end with words
 
 
 # ---- What is asked for ------------------------------------------------------------------
@@ -47,7 +48,7 @@ class Call:
     @property
     def status(self) -> str:
         """What becomes of it if nobody stops it."""
-        good = ("answer", "grumble", "stubborn", "huge", "linger")
+        good = ("answer", "grumble", "lines", "stubborn", "huge", "linger")
         return "succeeded" if self.deed in good else "failed"
 
 
@@ -132,6 +133,22 @@ def one_place_late(plan: Plan) -> list[Outcome]:
         now_ms = heapq.heappop(running)
 
 
+def places_lost(plan: Plan) -> list[Outcome]:
+    """The mistake: who takes the calls of one place goes home when one fails, unless he is the
+    last."""
+    outcomes: list[Outcome] = []
+    running: list[tuple[int, str]] = []
+    places = plan.max_parallel
+    now_ms = 0
+    for call in plan.calls:
+        while len(running) >= places:
+            now_ms, status = heapq.heappop(running)
+            places -= status == "failed" and places > 1
+        outcomes.append(run_alone(call, now_ms, plan))
+        heapq.heappush(running, (outcomes[-1].end_ms, outcomes[-1].status))
+    return outcomes
+
+
 def starts(outcomes: Sequence[Outcome]) -> list[int]:
     """When each call starts."""
     return [outcome.start_ms for outcome in outcomes]
@@ -152,6 +169,7 @@ def mistaken_starts(plan: Plan) -> list[tuple[str, list[int]]]:
     if limit > 1:
         mistakes.append(("limit-off-by-one", oracle(replace(plan, max_parallel=limit - 1))))
         mistakes.append(("limit-off-by-one", one_place_late(plan)))
+        mistakes.append(("one-failure-sinks-all", places_lost(plan)))
     mistakes.append(("sequential", oracle(replace(plan, max_parallel=1))))
     if limit > 0:
         mistakes.append(("limit-ignored", oracle(replace(plan, max_parallel=0))))
@@ -229,11 +247,12 @@ def scenario(test: str, *plans: Plan) -> Scenario:
 
 UNKNOWN = Call("", name="teleport", arguments='{"to": "Oslo"}')
 ELSEWHERE = Call("", name="cat", arguments='{"result": "in the PATH"}')
+FOLDER = Call("", name="shelf", arguments="{}")
 OUTSIDE = Call("", name="../tools/sim", arguments="{}")  # names come from the model
 MALFORMED = Call("", name="calculator", arguments='{"expression": "6 *')
-NO_OBJECT = Call("", name="calculator", arguments='["6 * 7"]')
+NO_OBJECT = Call("", arguments='["at once"]')  # sim would answer to that, and to {}
 SUM = Call("answer", 300, "42", "calculator", '{"expression": "6 * 7"}')
-NO_JSON = Call("", arguments="at once")  # sim would answer to that, and to {}
+NO_JSON = Call("", arguments="at once")
 
 
 def working(rng: random.Random, after_ms: int, deed: str = "answer") -> Call:
@@ -272,9 +291,12 @@ def limited_plan(rng: random.Random) -> Plan:
 
 def queued_time_out_plan(rng: random.Random) -> Plan:
     """Calls that wait for their turn for longer than the time limit, and one that hangs, whose
-    place another one takes."""
+    place another one takes.
+
+    It does not start at once: so its time limit is not over when that of the batch would be.
+    """
     calls = [working(rng, 10 * rng.randrange(60, 90)) for _ in range(7)]
-    calls[rng.randrange(1, 3)] = working(rng, 0, "hang")
+    calls[2] = working(rng, 0, "hang")
     return Plan(tuple(calls), max_parallel=2, timeout_ms=1000, can_cancel=True)
 
 
@@ -285,7 +307,7 @@ def cancelled_plan(rng: random.Random) -> Plan:
     """
     calls = [working(rng, ms) for ms in (300, 9000, 9500, 400, 500)]
     calls[1] = working(rng, 9000, "stubborn")
-    return Plan(tuple(calls), max_parallel=2, cancel_ms=rng.randrange(500, 1500))
+    return Plan(tuple(calls), 2, timeout_ms=LATER_MS, cancel_ms=rng.randrange(500, 1500))
 
 
 def overlapping_plans(rng: random.Random) -> tuple[Plan, Plan]:
@@ -296,11 +318,23 @@ def overlapping_plans(rng: random.Random) -> tuple[Plan, Plan]:
     return Plan(tuple(first), 2), Plan(tuple(second), 1)
 
 
+def plans_with_limits(rng: random.Random) -> list[Plan]:
+    """Two for different time limits, two of which the first is cancelled, and one more."""
+    hang = working(rng, 0, "hang")
+    return [
+        Plan((working(rng, 500), hang), max_parallel=1, timeout_ms=3000),
+        Plan((working(rng, 1500), hang), timeout_ms=2000),
+        Plan((working(rng, 300), working(rng, 2500)), 1, cancel_ms=rng.randrange(500, 900)),
+        Plan((working(rng, 1500), working(rng, 2200)), can_cancel=True),
+        Plan(answers(rng, 2), can_cancel=True),
+    ]
+
+
 def many_plan(rng: random.Random) -> Plan:
-    """More calls than any table has places for; most ask for a tool that is not there, which
-    costs no process."""
-    calls = [UNKNOWN] * 40
-    calls[0], calls[20], calls[39] = answers(rng, 3)
+    """More calls than a table has places for, or a number bits; most ask for a tool that is not
+    there, which costs no process."""
+    calls = [UNKNOWN] * 300
+    calls[0], calls[40], calls[299] = answers(rng, 3)
     return Plan(tuple(calls))
 
 
@@ -359,27 +393,32 @@ def run_tool_scenarios(rng: random.Random) -> list[Scenario]:
         return scenario(test, *(Plan((call,), timeout_ms=timeout_ms) for call in calls))
 
     some_ms = rng.randrange(100, 900)
+    ways = ("answer", "grumble", "lines")
     bad = ("fail", "quit", "garbage", "prose", "silence", "no-result", "false-answer", "crash")
     failures = [working(rng, some_ms, deed) for deed in bad]
     return [
-        alone("tool_answers", working(rng, some_ms), working(rng, 0, "grumble")),
+        alone("tool_answers", *(working(rng, some_ms, deed) for deed in ways)),
         alone("tool_answers_at_length", working(rng, some_ms, "huge")),
         alone("tool_fails", *failures),
         alone("tool_cannot_start", UNKNOWN, ELSEWHERE, OUTSIDE, MALFORMED, NO_OBJECT, NO_JSON),
+        alone("tool_is_a_folder", FOLDER),
         alone(
             "tool_times_out",
             working(rng, 0, "hang"),
             working(rng, 9000, "stubborn"),
+            working(rng, 9000, "linger"),
             working(rng, some_ms),
             timeout_ms=1500,  # no whole number of seconds
         ),
+        # More microseconds than 32 bits hold.
+        alone("tool_has_an_hour", working(rng, 9000), timeout_ms=4_300_000),
         scenario(
             "tool_is_cancelled",
-            Plan((working(rng, 2000),), cancel_ms=some_ms),
+            Plan((working(rng, 2000),), timeout_ms=LATER_MS, cancel_ms=some_ms),
             Plan((working(rng, 9000, "stubborn"),), cancel_ms=some_ms),
             Plan((working(rng, 1000),), cancel_ms=0),
         ),
-        alone("tool_call_is_freed_by_the_caller", working(rng, 100), working(rng, 100)),
+        alone("tool_call_is_freed_by_the_caller", *(working(rng, 100) for _ in range(4))),
     ]
 
 
@@ -387,11 +426,16 @@ def call_tools_scenarios(rng: random.Random) -> list[Scenario]:
     """call_tools_async: order, failures, limits, time limits."""
     one_fails = list(answers(rng, 4))
     one_fails.insert(2, working(rng, 50, "fail"))
+    bad = [working(rng, 50, deed) for deed in ("fail", "crash", "garbage")]
+    many_fail = (*bad, UNKNOWN, MALFORMED, *answers(rng, 2))
     one_hangs = [*answers(rng, 2), working(rng, 0, "hang")]
     return [
-        scenario("calls_in_their_order", Plan(answers(rng, 5))),
-        scenario("calls_none", Plan(())),
-        scenario("calls_one_fails", Plan(tuple(one_fails))),
+        scenario("calls_in_their_order", Plan(answers(rng, 5), max_parallel=0xFFFFFFFF)),
+        scenario("calls_none", Plan(()), Plan((), cancel_ms=0)),
+        scenario("calls_for_hours", Plan((working(rng, 4_400_000),))),
+        scenario("calls_none_can_start", Plan((UNKNOWN, MALFORMED), 2)),
+        scenario("calls_one_fails", Plan(tuple(one_fails), max_parallel=2)),
+        scenario("calls_many_fail", Plan(many_fail, max_parallel=1)),
         scenario(
             "calls_some_cannot_start", Plan((UNKNOWN, *answers(rng, 2), MALFORMED, NO_JSON), 2)
         ),
@@ -415,6 +459,7 @@ def cancel_scenarios(rng: random.Random) -> list[Scenario]:
 
 def manners_scenarios(rng: random.Random) -> list[Scenario]:
     """Calls that go away, several batches, a loop that stays free, a heap that stays the same."""
+    hang = working(rng, 0, "hang")
     reused = Plan(answers(rng, 4), max_parallel=2)
     mixed = (working(rng, 200), UNKNOWN, working(rng, 0, "hang"), working(rng, 100, "fail"))
     heap = Plan((*mixed, working(rng, 100)), max_parallel=2, timeout_ms=500)
@@ -423,9 +468,10 @@ def manners_scenarios(rng: random.Random) -> list[Scenario]:
     return [
         scenario("calls_are_freed_by_the_caller", reused),
         scenario("batches_in_flight", *overlapping_plans(rng)),
-        scenario("batch_from_a_callback", Plan(answers(rng, 2)), Plan(answers(rng, 2))),
+        scenario("batches_with_limits_of_their_own", *plans_with_limits(rng)),
+        scenario("batch_from_a_callback", Plan(answers(rng, 2)), Plan(answers(rng, 1))),
         replace(scenario("calls_are_printed", printing), expected=printed(printing)),
         scenario("loop_stays_responsive", Plan((*answers(rng, 2), working(rng, 700, "linger")))),
-        scenario("one_thread_is_enough", Plan(answers(rng, 2))),
-        scenario("batches_leave_nothing_behind", heap, replace(heap, cancel_ms=300)),
+        scenario("one_thread_is_enough", Plan((*answers(rng, 2), hang), timeout_ms=4000)),
+        scenario("batches_leave_nothing_behind", heap, replace(heap, cancel_ms=300), Plan(())),
     ]

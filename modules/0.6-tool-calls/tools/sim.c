@@ -3,14 +3,19 @@
  * Tool of module 0.6 for the contract tests: it behaves as its arguments say.
  *
  *   after_ms  how long it works, in milliseconds
- *   do        what it does then: "answer", "fail", "quit", "crash", "huge"; "garbage",
- *             "prose", "silence", "no-result" (four that are no answer); "false-answer"
- *             (answers, but exits with a status that says it failed);
- *             or "hang" (works for 5000 s), "stubborn" (answers, and ignores SIGTERM),
- *             "grumble" (answers, but writes to standard error before), "linger" (answers
- *             and closes its standard output, and works then)
+ *   do        what it does then, one of these:
+ *               answer, fail, quit, crash   what their names say
+ *               lines         answers in several lines, of which the first is empty
+ *               huge          answers at length
+ *               grumble       answers, but writes to standard error before
+ *               stubborn      answers, and ignores all signals that may be ignored
+ *               linger        answers, closes its standard output, and works then
+ *               hang          works for 5000 s, and answers
+ *               garbage, prose, silence, no-result   no answer
+ *               false-answer  answers, but exits with a status that says it failed
  *   say       the answer, or why it failed
- *   journal   a file to which it appends "<tag> <pid> <start in us>" as it starts
+ *   journal   a file to which it appends "<tag> <pid> <start in us>" as it starts, if it
+ *             has got its arguments to the end
  *   tag       a number of the test's choice
  *
  * All of these stand at the beginning of the arguments, however long those are.
@@ -37,6 +42,7 @@ enum {
 };
 
 static char arguments[ARGUMENTS_BYTES];
+static char last_sign; /* of all of them, however long, but white space */
 
 /* What follows "<key>": in the arguments; "" if it is not there. */
 static const char *
@@ -77,6 +83,9 @@ read_arguments (void)
     n_read = read (STDIN_FILENO, chunk, sizeof chunk);
     for (ssize_t i = 0; i < n_read && length < sizeof arguments - 1; i++)
       arguments[length++] = chunk[i];
+    for (ssize_t i = 0; i < n_read; i++)
+      if (strchr (" \n", chunk[i]) == NULL)
+        last_sign = chunk[i];
   }
 }
 
@@ -107,7 +116,7 @@ write_journal (void)
   struct timespec now;
   int fd = open (get_string ("journal", path), O_WRONLY | O_APPEND | O_CLOEXEC);
 
-  if (fd < 0)
+  if (fd < 0 || last_sign != '}')
     return;
   clock_gettime (CLOCK_MONOTONIC, &now);
   snprintf (line, sizeof line, "%ld %ld %lld\n", atol (find ("tag")), (long) getpid (),
@@ -123,6 +132,14 @@ answer (const char *member, const char *text)
 
   snprintf (line, sizeof line, "{\"%s\": \"%s\"}\n", member, text);
   write_all (STDOUT_FILENO, line);
+}
+
+static void
+answer_in_lines (const char *text)
+{
+  write_all (STDOUT_FILENO, "\n{\n  \"result\":\n    \"");
+  write_all (STDOUT_FILENO, text);
+  write_all (STDOUT_FILENO, "\"\n}\n");
 }
 
 /* More than a pipe holds: whoever waits for the exit before reading waits for ever. */
@@ -147,8 +164,12 @@ work (const char *deed)
   long after_ms = atol (find ("after_ms"));
   struct timespec left = { after_ms / 1000, after_ms % 1000 * 1000000 };
 
-  if (strcmp (deed, "stubborn") == 0)
+  if (strcmp (deed, "stubborn") == 0) {
     signal (SIGTERM, SIG_IGN);
+    signal (SIGINT, SIG_IGN);
+    signal (SIGHUP, SIG_IGN);
+    signal (SIGQUIT, SIG_IGN);
+  }
   if (strcmp (deed, "hang") == 0)
     left = (struct timespec){ HANG_S, 0 };
   while (nanosleep (&left, &left) != 0)
@@ -191,6 +212,8 @@ main (void)
     return 0;
   else if (strcmp (deed, "huge") == 0)
     answer_at_length ();
+  else if (strcmp (deed, "lines") == 0)
+    answer_in_lines (say);
   else if (strcmp (deed, "linger") != 0)
     answer ("result", say);
   return strcmp (deed, "false-answer") == 0 ? FAILURE : 0;

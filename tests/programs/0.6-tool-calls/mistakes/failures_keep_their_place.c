@@ -1,4 +1,4 @@
-// mistake: never-quits
+// mistake: one-failure-sinks-all
 /* tool_calls.c */
 #include "agent.h"
 #include <string.h>

@@ -37,6 +37,7 @@ on_deadline (gpointer user_data)
 
   running->deadline_id = 0;
   running->timed_out = TRUE;
+  g_subprocess_force_exit (running->process);
   g_cancellable_cancel (running->stop);
   return G_SOURCE_REMOVE;
 }
@@ -46,6 +47,7 @@ on_caller_cancelled (GCancellable *caller, gpointer user_data)
 {
   RunningTool *running = user_data;
 
+  g_subprocess_force_exit (running->process);
   g_cancellable_cancel (running->stop);
 }
 
