@@ -169,6 +169,18 @@ step_needs (const Step *step, const char *name)
   return step->needs != NULL && g_strv_contains (step->needs, name);
 }
 
+static gboolean
+names_needs_twice (const Plan *plan)
+{
+  for (gsize i = 0; i < plan->steps->len; i++) {
+    const char *const *needs = plan_steps (plan)[i].needs;
+    for (; needs != NULL && *needs != NULL; needs++)
+      if (g_strv_contains (needs + 1, *needs))
+        return TRUE;
+  }
+  return FALSE;
+}
+
 /* ---- Against endless loops and endless recursion ----
  *
  * Code that never returns, or that overflows the stack, is brought back here, so that the
@@ -255,7 +267,8 @@ require_each_step_once (const Plan *plan, const GArray *order)
 
   contract_require (
       g_array_get_element_size ((GArray *) order) == sizeof (gsize), "not-an-order",
-      "the elements of the order have %u bytes each, not the %zu of a gsize",
+      "the elements of the order have %u bytes each (the third argument of g_array_new), "
+      "not the %zu of a gsize",
       g_array_get_element_size ((GArray *) order), sizeof (gsize));
   contract_require (order->len == n_steps, "not-an-order",
                     "the order of %zu steps has %u elements", n_steps, order->len);
@@ -278,7 +291,8 @@ require_needs_come_first (const Plan *plan, const GArray *order)
   for (gsize k = 0; k < order->len; k++) {
     const Step *step = &steps[g_array_index (order, gsize, k)];
     for (const char *const *need = step->needs; need && *need; need++)
-      contract_require (g_hash_table_contains (before, *need), "not-an-order",
+      contract_require (g_hash_table_contains (before, *need),
+                        names_needs_twice (plan) ? "need-counted-twice" : "not-an-order",
                         "%s stands before %s, which it needs", step->name, *need);
     g_hash_table_add (before, (char *) step->name);
   }
@@ -341,29 +355,83 @@ END_TEST
 
 /* ---- Refusals ---- */
 
+/* What stands in *makespan_s before the call: nothing that belongs into the result. */
+static const guint64 STALE_S = 1000003;
+
+/* A function under test, given a plan that can not be run: the error that it set.
+ * @diagnosis is what it means if it does not refuse. */
+typedef GError *(*Refuse) (const Plan *plan, const char *diagnosis);
+
 static GError *
-require_refusal (const Plan *plan, PlanError code, const char *diagnosis)
+refuse_order (const Plan *plan, const char *diagnosis)
 {
   GError *error = NULL;
-
-  REQUIRE_AN_END ("cycle-hangs");
   GArray *order = plan_order (plan_steps (plan), plan->steps->len, &error);
 
-  limit_cpu (0);
   contract_require (order == NULL, diagnosis,
                     "plan_order returned an order of %u steps for a plan that can not be "
                     "run",
                     order->len);
   contract_require (error != NULL, "error-not-set",
                     "plan_order returned NULL, but set no error");
+  return error;
+}
+
+static GError *
+refuse_path (const Plan *plan, const char *diagnosis)
+{
+  GError *error = NULL;
+  guint64 makespan_s = STALE_S;
+  GArray *path =
+      plan_critical_path (plan_steps (plan), plan->steps->len, &makespan_s, &error);
+
+  contract_require (path == NULL, diagnosis,
+                    "plan_critical_path returned a path of %u steps for a plan that can "
+                    "not be run",
+                    path->len);
+  contract_require (error != NULL, "error-not-set",
+                    "plan_critical_path returned NULL, but set no error");
+  return error;
+}
+
+static void
+on_refused_plan_done_at_once (const StepTimes *times, gsize n_times, gpointer user_data)
+{
+  contract_fail ("error-convention", "done was called by run_plan itself, before it "
+                                     "returned, for a plan that can not be run");
+}
+
+static GError *
+refuse_run (const Plan *plan, const char *diagnosis)
+{
+  GError *error = NULL;
+  gboolean started = run_plan (plan_steps (plan), plan->steps->len, 0,
+                               on_refused_plan_done_at_once, NULL, &error);
+
+  contract_require (!started || error == NULL, "error-convention",
+                    "run_plan set an error, and returned TRUE all the same");
+  contract_require (!started, diagnosis,
+                    "run_plan returned TRUE for a plan that can not be run");
+  contract_require (error != NULL, "error-not-set",
+                    "run_plan returned FALSE, but set no error");
+  return error;
+}
+
+static GError *
+require_refusal (const Plan *plan, PlanError code, const char *diagnosis, Refuse refuse)
+{
+  REQUIRE_AN_END ("cycle-hangs");
+  GError *error = refuse (plan, diagnosis);
+
+  limit_cpu (0);
   /* Who needs itself is a cycle of one. */
   gboolean is_tiny_cycle =
       code == PLAN_ERROR_SELF_NEED && error->code == PLAN_ERROR_CYCLE;
   contract_require (
       error->domain == PLAN_ERROR && (error->code == (int) code || is_tiny_cycle),
       "wrong-error",
-      "the error is number %d of %s (%s), expected number %d of plan-error", error->code,
-      g_quark_to_string (error->domain), error->message, (int) code);
+      "the error is number %d of %s (%.300s), expected number %d of plan-error",
+      error->code, g_quark_to_string (error->domain), error->message, (int) code);
   return error;
 }
 
@@ -375,9 +443,10 @@ require_named (const GError *error, const char *name)
 }
 
 static void
-require_unknown_need_refused (const Plan *plan)
+require_unknown_need_refused (const Plan *plan, Refuse refuse)
 {
-  GError *error = require_refusal (plan, PLAN_ERROR_UNKNOWN_NEED, "bad-plan-accepted");
+  GError *error =
+      require_refusal (plan, PLAN_ERROR_UNKNOWN_NEED, "bad-plan-accepted", refuse);
 
   for (gsize i = 0; i < plan->steps->len; i++) {
     const Step *step = &plan_steps (plan)[i];
@@ -390,9 +459,10 @@ require_unknown_need_refused (const Plan *plan)
 }
 
 static void
-require_duplicate_name_refused (const Plan *plan)
+require_duplicate_name_refused (const Plan *plan, Refuse refuse)
 {
-  GError *error = require_refusal (plan, PLAN_ERROR_DUPLICATE_NAME, "bad-plan-accepted");
+  GError *error =
+      require_refusal (plan, PLAN_ERROR_DUPLICATE_NAME, "bad-plan-accepted", refuse);
 
   for (gssize i = 0; i < (gssize) plan->steps->len; i++)
     if (find_step (plan, plan_steps (plan)[i].name) != i)
@@ -400,9 +470,10 @@ require_duplicate_name_refused (const Plan *plan)
 }
 
 static void
-require_self_need_refused (const Plan *plan)
+require_self_need_refused (const Plan *plan, Refuse refuse)
 {
-  GError *error = require_refusal (plan, PLAN_ERROR_SELF_NEED, "bad-plan-accepted");
+  GError *error =
+      require_refusal (plan, PLAN_ERROR_SELF_NEED, "bad-plan-accepted", refuse);
 
   for (gsize i = 0; i < plan->steps->len; i++)
     if (step_needs (&plan_steps (plan)[i], plan_steps (plan)[i].name))
@@ -412,57 +483,95 @@ require_self_need_refused (const Plan *plan)
 START_TEST (refuses_names_that_do_not_fit)
 {
   GPtrArray *plans = given_plans ();
+  const Refuse functions[] = { refuse_order, refuse_path, refuse_run };
 
-  require_unknown_need_refused (plans->pdata[0]);
-  require_duplicate_name_refused (plans->pdata[1]);
-  require_self_need_refused (plans->pdata[2]);
-  /* Of two faults, one is reported. */
-  require_refusal (plans->pdata[3], PLAN_ERROR_UNKNOWN_NEED, "bad-plan-accepted");
+  for (guint k = 0; k < G_N_ELEMENTS (functions); k++) {
+    require_unknown_need_refused (plans->pdata[0], functions[k]);
+    require_duplicate_name_refused (plans->pdata[1], functions[k]);
+    require_self_need_refused (plans->pdata[2], functions[k]);
+    /* Of two faults, one is reported. */
+    require_refusal (plans->pdata[3], PLAN_ERROR_UNKNOWN_NEED, "bad-plan-accepted",
+                     functions[k]);
+  }
 }
 END_TEST
 
+/* The signs that may stand before or behind a name in a sentence. */
+static const char OPENING[] = "(\"'`[<";
+static const char CLOSING[] = ".,;:!)\"'`]>";
+
+/* The last word of @text, which is the name of a step or is taken for one. */
+static const char *
+last_word (const Plan *plan, const char *text)
+{
+  const char *space = strrchr (text, ' ');
+  const char *word = space != NULL ? space + 1 : text;
+
+  while (find_step (plan, word) < 0 && *word != '\0' && strchr (OPENING, *word))
+    word++;
+  return word;
+}
+
+/* The same for the first one, which is cut out of @text. */
+static const char *
+first_word (const Plan *plan, char *text)
+{
+  text[strcspn (text, " ")] = '\0';
+  for (gsize length = strlen (text); length > 0 && find_step (plan, text) < 0 &&
+                                     strchr (CLOSING, text[length - 1]) != NULL;
+       length--)
+    text[length - 1] = '\0';
+  return text;
+}
+
 /* "a needs b needs c needs a", maybe with words around it. */
 static void
-require_cycle_in_order (const Plan *plan, const GError *error)
+require_cycle_in_order (const Plan *plan, const GError *error, const char *diagnosis)
 {
   g_auto (GStrv) names = g_strsplit (error->message, " needs ", -1);
   guint n_names = g_strv_length (names);
 
-  contract_require (n_names >= 2, "cycle-not-named",
+  contract_require (n_names >= 2, diagnosis,
                     "the message \"%.300s\" is not of the form \"a needs b needs a\"",
                     error->message);
-  char *space = strrchr (names[0], ' ');
-  const char *first = space != NULL ? space + 1 : names[0];
-  names[n_names - 1][strcspn (names[n_names - 1], " .,;:!")] = '\0';
+  const char *first = last_word (plan, names[0]);
+  first_word (plan, names[n_names - 1]);
 
   for (guint i = 0; i + 1 < n_names; i++) {
     const char *name = i == 0 ? first : names[i];
     gssize step = find_step (plan, name);
-    contract_require (step >= 0, "cycle-not-named",
+    contract_require (step >= 0, diagnosis,
                       "\"%.300s\" names '%s', which is not a step of the plan",
                       error->message, name);
-    contract_require (step_needs (&plan_steps (plan)[step], names[i + 1]),
-                      "cycle-not-named", "\"%.300s\" is not so: %s does not need %s",
-                      error->message, name, names[i + 1]);
+    contract_require (step_needs (&plan_steps (plan)[step], names[i + 1]), diagnosis,
+                      "\"%.300s\" is not so: %s does not need %s", error->message, name,
+                      names[i + 1]);
   }
-  contract_require (g_str_equal (first, names[n_names - 1]), "cycle-not-named",
+  contract_require (g_str_equal (first, names[n_names - 1]), diagnosis,
                     "the message begins with %s and ends with '%.40s': it does not come "
                     "back to where it began",
                     first, names[n_names - 1]);
   for (guint i = 1; i + 1 < n_names; i++)
-    contract_require (!g_str_equal (first, names[i]), "cycle-not-named",
+    contract_require (!g_str_equal (first, names[i]), diagnosis,
                       "\"%.300s\" goes round more than once", error->message);
 }
 
+/* If plan_order() names the cycle and another function does not, it has lost the error.
+ */
 START_TEST (refuses_a_cycle)
 {
   GPtrArray *plans = given_plans ();
+  const Refuse functions[] = { refuse_order, refuse_path, refuse_run };
+  const char *const unnamed[] = { "cycle-not-named", "wrong-error", "wrong-error" };
 
-  for (guint k = 0; k < plans->len; k++) {
-    const Plan *plan = plans->pdata[k];
-    require_cycle_in_order (plan,
-                            require_refusal (plan, PLAN_ERROR_CYCLE, "cycle-missed"));
-  }
+  for (guint n = 0; n < G_N_ELEMENTS (functions); n++)
+    for (guint k = 0; k < plans->len; k++) {
+      const Plan *plan = plans->pdata[k];
+      GError *error =
+          require_refusal (plan, PLAN_ERROR_CYCLE, "cycle-missed", functions[n]);
+
+      require_cycle_in_order (plan, error, unnamed[n]);
+    }
 }
 END_TEST
 
@@ -515,7 +624,7 @@ static void
 require_critical_path (const Plan *plan)
 {
   GError *error = NULL;
-  guint64 makespan_s = G_MAXUINT64;
+  guint64 makespan_s = STALE_S;
   const char *missing = plan->steps->len == 0 ? "empty-plan" : "good-plan-refused";
 
   REQUIRE_AN_END_WITHIN (SMALL_CPU_LIMIT_S, "wrong-critical-path");
@@ -531,6 +640,12 @@ require_critical_path (const Plan *plan)
   contract_require (error == NULL, "wrong-error",
                     "plan_critical_path returned a path and an error: %s",
                     error->message);
+  contract_require (makespan_s != STALE_S + plan->path_s, "wrong-critical-path",
+                    "the makespan of %" G_GUINT64_FORMAT
+                    " s was added to what stood in *makespan_s before the call",
+                    plan->path_s);
+  contract_require (makespan_s != STALE_S, "wrong-critical-path",
+                    "plan_critical_path returned a path, but did not set *makespan_s");
   contract_require (makespan_s == plan->path_s, diagnose_makespan (plan, makespan_s),
                     "the makespan of a plan of %u steps is %" G_GUINT64_FORMAT
                     " s, expected %" G_GUINT64_FORMAT " s%s",
@@ -694,9 +809,10 @@ typedef struct {
   const Plan *plan;
   gboolean in_company; /* another plan is in flight: what is wrong only now is mixed up */
   gboolean has_a_twin; /* and its steps have the same names */
+  gboolean is_other;   /* it was given on_other_plan_done, not on_plan_done */
   double started_s;
   gboolean returned; /* run_plan() has returned */
-  gboolean starts;   /* ... and a step had started by then */
+  gsize n_waiting;   /* ... and so many steps had not started by then that could */
   gboolean done;
   guint n_calls;
 } Watch;
@@ -744,25 +860,44 @@ ready_seen_s (const Watch *watch, gsize i)
   return ready_s;
 }
 
-/* Whether it is only the choice between steps that is wrong: each started when one that
- * it needs or any other had just finished, and until then all places were taken. */
+/* Whether each step started when one that it needs or any other had just finished, and
+ * until then, or until now, all of @n_places were taken: then it is only the choice
+ * between steps that is wrong. */
 static gboolean
-fills_all_places (const Watch *watch)
+fills_all_places (const Watch *watch, guint n_places)
 {
   gsize n_steps = watch->plan->steps->len;
 
   for (gsize i = 0; i < n_steps; i++) {
     const Step *step = &plan_steps (watch->plan)[i];
     double ready_s = ready_seen_s (watch, i);
-    double after_s = start_seen_s (step) - watch->started_s;
-    if (isnan (ready_s) || !is_at (after_s, rint (after_s)))
+    double start_s = start_seen_s (step);
+    double after_s = start_s - watch->started_s;
+
+    if (isnan (start_s) && isnan (ready_s))
+      continue;
+    if (isnan (ready_s) || (!isnan (start_s) && !is_at (after_s, rint (after_s))))
       return FALSE;
+    double until_s = isnan (start_s) ? contract_now_s () : start_s;
     /* All in whole seconds, so this looks at every stretch between two events. */
-    for (double time_s = ready_s + 0.5; time_s < start_seen_s (step); time_s++)
-      if (count_running_at (watch, time_s) != watch->plan->limit)
+    for (double time_s = ready_s + 0.5; time_s < until_s; time_s++)
+      if (count_running_at (watch, time_s) != n_places)
         return FALSE;
   }
-  return watch->plan->limit > 0;
+  return n_places > 0;
+}
+
+/* How many run at once, at most. */
+static guint
+count_most_at_once (const Watch *watch)
+{
+  guint most = 0;
+
+  for (gsize i = 0; i < watch->plan->steps->len; i++) {
+    double start_s = start_seen_s (&plan_steps (watch->plan)[i]);
+    most = MAX (most, count_running_at (watch, start_s + 0.5));
+  }
+  return most;
 }
 
 /* By how many it runs more than allowed at once, at most. */
@@ -770,17 +905,24 @@ static guint
 count_too_many (const Watch *watch)
 {
   guint limit = watch->plan->limit;
-  guint most = 0;
+  guint most = limit > 0 ? count_most_at_once (watch) : 0;
 
-  for (gsize i = 0; i < watch->plan->steps->len && limit > 0; i++) {
-    double start_s = start_seen_s (&plan_steps (watch->plan)[i]);
-    most = MAX (most, count_running_at (watch, start_s + 0.5));
-  }
   return most > limit ? most - limit : 0;
 }
 
+/* Whether there is no limit, and yet it runs no more than so many at once; if that is but
+ * one less than there are steps, it miscounts those. */
+static gboolean
+has_a_limit_of_its_own (const Watch *watch)
+{
+  guint most = count_most_at_once (watch);
+
+  return watch->plan->limit == 0 && most > 1 && most + 1 < watch->plan->steps->len &&
+         fills_all_places (watch, most);
+}
+
 /* Whether all waited for what they need, and no step that was ready was more urgent than
- * one that started before it. */
+ * one that started before it; and some are equally urgent. */
 static gboolean
 chooses_among_equals (const Watch *watch)
 {
@@ -795,12 +937,15 @@ chooses_among_equals (const Watch *watch)
     if (starts_s[i] < ready_s[i] - EXACT_S)
       return FALSE;
   }
+  gboolean has_equals = FALSE;
   for (gsize i = 0; i < n_steps; i++)
-    for (gsize k = 0; k < n_steps; k++)
+    for (gsize k = 0; k < n_steps; k++) {
       if (ready_s[k] <= starts_s[i] && starts_s[i] < starts_s[k] &&
           plan->remaining_s[k] > plan->remaining_s[i])
         return FALSE;
-  return n_steps > 0;
+      has_equals = has_equals || (i != k && plan->remaining_s[i] == plan->remaining_s[k]);
+    }
+  return has_equals;
 }
 
 /* Whether some steps run side by side. */
@@ -840,17 +985,22 @@ static const char *
 diagnose_starts (const Watch *watch)
 {
   GArray *misconceptions = watch->plan->misconceptions;
+  guint too_many = count_too_many (watch);
+  gboolean only_chooses = watch->done && fills_all_places (watch, watch->plan->limit);
 
+  if (only_chooses && too_many == 0 && chooses_among_equals (watch))
+    return "ties-by-position";
   for (guint k = 0; k < misconceptions->len; k++) {
     const Misconception *wrong = &g_array_index (misconceptions, Misconception, k);
     if (starts_are (watch, wrong->starts_s))
       return wrong->diagnosis;
   }
-  if (count_too_many (watch) > 0)
-    return count_too_many (watch) == 1 ? "limit-off-by-one" : "limit-ignored";
-  gboolean only_chooses = watch->done && fills_all_places (watch);
-  if (only_chooses && chooses_among_equals (watch))
-    return "ties-by-position";
+  if (too_many > 0)
+    return too_many == 1 ? "limit-off-by-one" : "limit-ignored";
+  if (names_needs_twice (watch->plan))
+    return "need-counted-twice";
+  if (has_a_limit_of_its_own (watch))
+    return "zero-is-no-limit";
   if (watch->plan->otherwise != NULL)
     return watch->plan->otherwise;
   if (watch->in_company)
@@ -889,18 +1039,6 @@ misworded_line (const Step *step)
         !g_str_equal (line, end))
       return line;
   return NULL;
-}
-
-static gboolean
-names_needs_twice (const Plan *plan)
-{
-  for (gsize i = 0; i < plan->steps->len; i++) {
-    const char *const *needs = plan_steps (plan)[i].needs;
-    for (; needs != NULL && *needs != NULL; needs++)
-      if (g_strv_contains (needs + 1, *needs))
-        return TRUE;
-  }
-  return FALSE;
 }
 
 /* Who does not print the line has not done the thing, unless another line says so.
@@ -1024,11 +1162,8 @@ require_returned (const Watch *watch)
 }
 
 static void
-on_plan_done (const StepTimes *times, gsize n_times, gpointer user_data)
+take_times (const StepTimes *times, gsize n_times, Watch *watch)
 {
-  Watch *watch = user_data;
-
-  require_given_data (user_data);
   watch->n_calls++;
   watch->done = TRUE;
   contract_require (watch->n_calls == 1, "done-twice",
@@ -1039,6 +1174,30 @@ on_plan_done (const StepTimes *times, gsize n_times, gpointer user_data)
                     "done was given the times of %zu steps, expected %u", n_times,
                     watch->plan->steps->len);
   require_times (watch, times);
+}
+
+static void
+require_own_callback (const Watch *watch, gboolean is_other)
+{
+  contract_require (
+      watch->is_other == is_other, "shared-state",
+      "two plans at once had different callbacks: the one of the other plan was called");
+}
+
+static void
+on_plan_done (const StepTimes *times, gsize n_times, gpointer user_data)
+{
+  require_given_data (user_data);
+  require_own_callback (user_data, FALSE);
+  take_times (times, n_times, user_data);
+}
+
+static void
+on_other_plan_done (const StepTimes *times, gsize n_times, gpointer user_data)
+{
+  require_given_data (user_data);
+  require_own_callback (user_data, TRUE);
+  take_times (times, n_times, user_data);
 }
 
 static void
@@ -1065,6 +1224,21 @@ has_started_anything (const Watch *watch)
   return FALSE;
 }
 
+/* How many steps that need nothing, and could start at once, have not. */
+static gsize
+count_waiting (const Plan *plan)
+{
+  gsize n_waiting = 0;
+
+  for (gsize i = 0; i < plan->steps->len && plan->starts_s != NULL; i++) {
+    const Step *step = &plan_steps (plan)[i];
+    gboolean needs_nothing = step->needs == NULL || step->needs[0] == NULL;
+
+    n_waiting += needs_nothing && plan->starts_s[i] == 0 && isnan (start_seen_s (step));
+  }
+  return n_waiting;
+}
+
 static void
 start_steps (Watch *watch, const Plan *plan, const Step *steps, PlanDone done,
              gpointer user_data)
@@ -1081,7 +1255,7 @@ start_steps (Watch *watch, const Plan *plan, const Step *steps, PlanDone done,
   double took_s = contract_now_s () - watch->started_s;
 
   watch->returned = TRUE;
-  watch->starts = has_started_anything (watch);
+  watch->n_waiting = count_waiting (plan);
   contract_require (took_s < EXACT_S, "blocks-the-loop",
                     "run_plan returned after %.3f s, expected at once", took_s);
   contract_require (started, diagnose_refusal (plan),
@@ -1089,6 +1263,13 @@ start_steps (Watch *watch, const Plan *plan, const Step *steps, PlanDone done,
                     error != NULL ? error->message : "no error was set");
   contract_require (error == NULL, "wrong-error",
                     "run_plan returned TRUE and an error: %s", error->message);
+  for (gsize i = 0; i < plan->steps->len; i++)
+    contract_require (isnan (end_seen_s (&plan_steps (plan)[i])) ||
+                          end_seen_s (&plan_steps (plan)[i]) < watch->started_s,
+                      "done-too-early",
+                      "when run_plan returned, %s had finished already: that is for the "
+                      "main loop, even after 0 seconds",
+                      plan_steps (plan)[i].name);
 }
 
 static void
@@ -1108,11 +1289,34 @@ is_running_anything (const Watch *watch)
   return FALSE;
 }
 
-static void
-require_all_started (const Watch *watch, const char *diagnosis)
+/* A step that never started although all that it needs has finished; -1: none. */
+static gssize
+find_overlooked (const Watch *watch)
 {
   for (gsize i = 0; i < watch->plan->steps->len; i++) {
     const Step *step = &plan_steps (watch->plan)[i];
+
+    if (isnan (start_seen_s (step)) && step->needs != NULL && step->needs[0] != NULL &&
+        !isnan (ready_seen_s (watch, i)))
+      return (gssize) i;
+  }
+  return -1;
+}
+
+/* @diagnosis is what it means if one never starts; if that is only that the plan never
+ * ends, a step that was overlooked tells more. */
+static void
+require_all_started (const Watch *watch, const char *diagnosis)
+{
+  gssize overlooked = find_overlooked (watch);
+
+  contract_require (overlooked < 0 || !g_str_equal (diagnosis, "never-quits"),
+                    "wrong-schedule",
+                    "%s never started, though all that it needs has finished",
+                    plan_steps (watch->plan)[MAX (overlooked, 0)].name);
+  for (gsize i = 0; i < watch->plan->steps->len; i++) {
+    const Step *step = &plan_steps (watch->plan)[i];
+
     contract_require (!isnan (start_seen_s (step)), diagnosis,
                       "with at most %u at once (0: no limit) %s never started; it was "
                       "due at %.3f s",
@@ -1164,8 +1368,10 @@ require_report (const Watch *watch, const char *diagnosis)
         "due at %.3f s",
         watch->plan->limit, has_started ? "" : ", and no step was started", due_s);
   contract_require (
-      watch->starts || !has_started_anything (watch), "wrong-schedule",
-      "when run_plan returned no step had started, expected: all that can start at once");
+      watch->n_waiting == 0 || !has_started_anything (watch), "wrong-schedule",
+      "when run_plan returned %zu steps had not started, expected: all that can start at "
+      "once have",
+      watch->n_waiting);
   contract_run_for (MAX (due_s + 2 - contract_now_s (), 0));
 }
 
@@ -1274,6 +1480,7 @@ START_TEST (run_several_steps_without_needs)
   run_one (plans->pdata[1], "no-needs-never-starts");
   give_empty_lists (plans->pdata[2]);
   run_one (plans->pdata[2], "no-needs-never-starts");
+  run_one (plans->pdata[3], "zero-is-no-limit"); /* hundreds of them */
 }
 END_TEST
 
@@ -1414,6 +1621,52 @@ START_TEST (times_of_months)
 }
 END_TEST
 
+enum { LATE_S = 1 };
+
+/* Somebody else's callback, in which the loop stands still. */
+static gboolean
+hold_up_the_loop (gpointer user_data)
+{
+  g_usleep (2 * LATE_S * G_USEC_PER_SEC);
+  return G_SOURCE_REMOVE;
+}
+
+typedef struct {
+  const Step *step;
+  double started_s;
+  gboolean done;
+} LateRun;
+
+static void
+require_seen_end (const StepTimes *times, gsize n_times, gpointer user_data)
+{
+  LateRun *run = user_data;
+
+  require_given_data (user_data);
+  double end_ms = 1000 * (end_seen_s (run->step) - run->started_s);
+  contract_require (
+      n_times == 1 && fabs ((double) times[0].end_ms - end_ms) < 2, "wrong-times",
+      "somebody had held up the loop: a step of %u s finished after %.0f ms, "
+      "but times[0].end_ms is %" G_GINT64_FORMAT,
+      run->step->seconds, end_ms, times[0].end_ms);
+  run->done = TRUE;
+}
+
+/* The loop is held up from before the end of the step until after it. */
+START_TEST (times_when_the_loop_is_late)
+{
+  const Plan *plan = given_plan ();
+  const Step *steps = plan_steps (plan);
+  LateRun run = { .step = steps, .started_s = contract_now_s () };
+  Watch watch;
+
+  g_timeout_add_seconds (steps[0].seconds - LATE_S, hold_up_the_loop, NULL);
+  start_steps (&watch, plan, steps, require_seen_end, &run);
+  contract_run_until (&run.done, steps[0].seconds + 2 * LATE_S);
+  contract_require (run.done, "never-quits", "done was not called");
+}
+END_TEST
+
 START_TEST (run_with_a_limit)
 {
   run_given ("slot-not-given-back");
@@ -1434,28 +1687,35 @@ END_TEST
 
 /* ---- run_plan refuses ---- */
 
+typedef struct {
+  gboolean returned; /* run_plan() has returned */
+  gboolean accepted; /* ... TRUE */
+} Refusal;
+
 static void
 on_refused_plan_done (const StepTimes *times, gsize n_times, gpointer user_data)
 {
-  const gboolean *returned = user_data; /* NULL: no loop runs after it */
-  gboolean inside = returned == NULL || !*returned;
+  const Refusal *refusal = user_data;
+  gboolean inside = !refusal->returned;
 
-  contract_fail (inside ? "error-convention" : "cycle-missed",
+  contract_fail (!inside && refusal->accepted ? "cycle-missed" : "error-convention",
                  "done was called%s for a plan that can not be run",
-                 inside ? " by run_plan itself, before it returned," : "");
+                 inside               ? " by run_plan itself, before it returned,"
+                 : !refusal->accepted ? ", though run_plan had returned FALSE,"
+                                      : "");
 }
 
 START_TEST (run_refuses_a_cycle)
 {
   const Plan *plan = given_plan ();
-  static gboolean returned; /* Outlives this test, should done come too late. */
+  static Refusal refusal; /* Outlives this test, should done come too late. */
   GError *error = NULL;
 
   REQUIRE_AN_END ("cycle-hangs");
   watch_stdout ();
   gboolean started = run_plan (plan_steps (plan), plan->steps->len, 0,
-                               on_refused_plan_done, &returned, &error);
-  returned = TRUE;
+                               on_refused_plan_done, &refusal, &error);
+  refusal = (Refusal){ .returned = TRUE, .accepted = started };
 
   contract_run_for (3600);
   limit_cpu (0);
@@ -1515,33 +1775,16 @@ START_TEST (run_hundreds_of_needs)
 END_TEST
 
 static void
-require_reason (const Plan *plan)
-{
-  g_autoptr (GError) error = NULL;
-
-  contract_require (
-      plan_order (plan_steps (plan), plan->steps->len, &error) == NULL && error != NULL,
-      "error-not-set", "plan_order set no error for a plan that can not be run");
-  g_clear_error (&error);
-  gboolean started = run_plan (plan_steps (plan), plan->steps->len, 0,
-                               on_refused_plan_done, NULL, &error);
-
-  contract_require (error != NULL, "error-not-set",
-                    "run_plan set no error for a plan that can not be run");
-  contract_require (!started, "error-convention",
-                    "run_plan set an error, and returned TRUE all the same");
-}
-
-static void
 require_refusal_without_reason (const Plan *plan)
 {
   const Step *steps = plan_steps (plan);
   gsize n_steps = plan->steps->len;
   const guint64 untouched_s = 4711;
   guint64 makespan_s = untouched_s;
-  gboolean accepted = plan_order (steps, n_steps, NULL) != NULL ||
-                      plan_critical_path (steps, n_steps, &makespan_s, NULL) != NULL ||
-                      run_plan (steps, n_steps, 0, on_refused_plan_done, NULL, NULL);
+  gboolean accepted =
+      plan_order (steps, n_steps, NULL) != NULL ||
+      plan_critical_path (steps, n_steps, &makespan_s, NULL) != NULL ||
+      run_plan (steps, n_steps, 0, on_refused_plan_done_at_once, NULL, NULL);
 
   contract_require (!accepted, "error-convention",
                     "a plan that can not be run was accepted when error was NULL");
@@ -1557,8 +1800,10 @@ START_TEST (refuses_without_saying_why)
   GPtrArray *plans = given_plans ();
 
   REQUIRE_AN_END ("cycle-hangs");
-  for (guint k = 0; k < plans->len; k++)
-    require_reason (plans->pdata[k]);
+  for (guint k = 0; k < plans->len; k++) {
+    refuse_order (plans->pdata[k], "bad-plan-accepted");
+    refuse_run (plans->pdata[k], "bad-plan-accepted");
+  }
   contract_note ("error-convention", "the process ended when error was NULL");
   for (guint k = 0; k < plans->len; k++)
     require_refusal_without_reason (plans->pdata[k]);
@@ -1577,8 +1822,9 @@ START_TEST (run_two_in_flight)
   start_plan (&first, plans->pdata[0]);
   first.in_company = TRUE;
   contract_run_for (1);
-  start_plan (&second, plans->pdata[1]);
-  second.in_company = TRUE;
+  const Plan *plan = plans->pdata[1];
+  start_steps (&second, plan, plan_steps (plan), on_other_plan_done, &second);
+  second.in_company = second.is_other = TRUE;
   require_report (&first, "shared-state");
   require_report (&second, "shared-state");
 }
@@ -1600,6 +1846,38 @@ START_TEST (run_two_with_the_same_names)
 }
 END_TEST
 
+static gboolean
+is_order_of (const Plan *plan, const GArray *order)
+{
+  return order != NULL && order->len == plan->order->len &&
+         memcmp (order->data, plan->order->data, order->len * sizeof (gsize)) == 0;
+}
+
+/* What was found out about one plan says nothing about the next in the same memory. */
+START_TEST (order_of_another_plan_in_the_same_array)
+{
+  GPtrArray *plans = given_plans ();
+  const Plan *first = plans->pdata[0];
+  const Plan *second = plans->pdata[1];
+  gsize n_steps = first->steps->len;
+  g_autofree Step *steps = g_memdup2 (plan_steps (first), n_steps * sizeof (Step));
+
+  REQUIRE_AN_END ("shared-state");
+  g_autoptr (GArray) before = plan_order (steps, n_steps, NULL);
+  gboolean was_right = is_order_of (first, before);
+  memcpy (steps, plan_steps (second), n_steps * sizeof (Step));
+  g_autoptr (GArray) after = plan_order (steps, n_steps, NULL);
+
+  limit_cpu (0);
+  contract_require (!was_right || is_order_of (second, after), "shared-state",
+                    "after another plan had been put into the same array, plan_order "
+                    "still did not return the order of that one");
+  contract_require (!was_right || is_order_of (first, before), "shared-state",
+                    "the order that plan_order had returned was overwritten by the next "
+                    "call, but it is the caller's");
+}
+END_TEST
+
 typedef struct {
   Watch first;
   Watch second;
@@ -1612,7 +1890,7 @@ on_first_of_two_done (const StepTimes *times, gsize n_times, gpointer user_data)
   Chain *chain = user_data;
 
   require_given_data (user_data);
-  on_plan_done (times, n_times, &chain->first);
+  take_times (times, n_times, &chain->first);
   start_plan (&chain->second, chain->next);
 }
 
@@ -1652,6 +1930,36 @@ START_TEST (run_steps_are_reused)
 }
 END_TEST
 
+/* A caller who lends the names, and takes them back as soon as done is called. */
+typedef struct {
+  Watch watch;
+  Step *lent;
+} Lender;
+
+static void
+on_lent_plan_done (const StepTimes *times, gsize n_times, gpointer user_data)
+{
+  Lender *lender = user_data;
+
+  require_given_data (user_data);
+  take_times (times, n_times, &lender->watch);
+  for (gsize i = 0; i < n_times; i++)
+    contract_take_back ((char *) lender->lent[i].name);
+}
+
+START_TEST (names_go_away_when_done_is_called)
+{
+  const Plan *plan = given_plan ();
+  gsize n_steps = plan->steps->len;
+  Lender lender = { .lent = g_memdup2 (plan_steps (plan), n_steps * sizeof (Step)) };
+
+  for (gsize i = 0; i < n_steps; i++)
+    lender.lent[i].name = contract_lend (lender.lent[i].name);
+  start_steps (&lender.watch, plan, lender.lent, on_lent_plan_done, &lender);
+  require_report (&lender.watch, "never-quits");
+}
+END_TEST
+
 /* ---- The loop stays free, the heap stays the same ---- */
 
 /* Only whether the loop is free: what else goes wrong costs marks elsewhere. */
@@ -1676,10 +1984,9 @@ END_TEST
 enum { N_WARM_UPS = 3, N_ROUNDS = 20 };
 
 static void
-require_same_heap (void (*once) (const Plan *plan), const char *what)
+require_same_heap_with (const Plan *plan, void (*once) (const Plan *plan),
+                        const char *what)
 {
-  const Plan *plan = given_plan ();
-
   for (guint i = 0; i < N_WARM_UPS; i++)
     once (plan);
   gsize before = contract_heap_in_use ();
@@ -1692,6 +1999,15 @@ require_same_heap (void (*once) (const Plan *plan), const char *what)
       "%d calls of %s with a plan of %u steps left %zu bytes of heap behind, "
       "%zu for each call",
       N_ROUNDS, what, plan->steps->len, after - before, (after - before) / N_ROUNDS);
+}
+
+static void
+require_same_heap (void (*once) (const Plan *plan), const char *what)
+{
+  GPtrArray *plans = given_plans ();
+
+  for (guint k = 0; k < plans->len; k++)
+    require_same_heap_with (plans->pdata[k], once, what);
 }
 
 static void
@@ -1718,11 +2034,77 @@ analyse_and_forget (const Plan *plan)
                     "NULL was returned");
 }
 
+enum {
+  LONGEST_BLADE_S = 8,
+  NARROW = 8
+}; /* GLib looks at all timers each time that some are due. */
+
+/* One step, then all but the last at once, then the last, which needs them all.  Which of
+ * the many that are ready is the most urgent has nothing to do with where they stand. */
+static Plan *
+new_fan (gsize n_steps)
+{
+  Plan *plan = g_new0 (Plan, 1);
+  const char **first = g_new0 (const char *, 2);
+  const char **all = g_new0 (const char *, n_steps);
+
+  plan->steps = g_array_new (FALSE, TRUE, sizeof (Step));
+  for (gsize i = 0; i < n_steps; i++) {
+    Step step = { g_strdup_printf ("blade-%zu", i), 1, NULL };
+
+    if (i == n_steps - 1) {
+      step.needs = all;
+    } else if (i > 0) {
+      step.needs = first;
+      step.seconds = (guint) (1 + i * 5 % LONGEST_BLADE_S);
+    }
+    g_array_append_val (plan->steps, step);
+    if (i < n_steps - 1)
+      all[i] = step.name;
+    first[0] = all[0];
+  }
+  plan->makespan_s = 1 + LONGEST_BLADE_S + 1;
+  return plan;
+}
+
+/* More than any plan before: what is kept for the next one, or until then, shows. */
+enum { N_MOST = 250 };
+
+static gboolean
+do_nothing (gpointer user_data)
+{
+  return G_SOURCE_REMOVE;
+}
+
+/* As many timers of the test's own come first: what GLib itself keeps for the next is no
+ * leak. */
+static void
+require_nothing_kept (void (*once) (const Plan *plan), const char *what)
+{
+  const Plan *large = new_fan (N_MOST);
+
+  for (guint i = 0; i < N_MOST; i++)
+    g_timeout_add_seconds (1, do_nothing, NULL);
+  contract_run_for (2);
+  once (given_plan ());
+  gsize before = contract_heap_in_use ();
+  once (large);
+  gsize after = contract_heap_in_use ();
+
+  contract_require (
+      after < before + N_MOST * sizeof (gpointer), "memory-leak",
+      "%s with a plan of %d steps left %zu bytes of heap behind, though with "
+      "small ones none: what is kept for the next call is not freed",
+      what, N_MOST, after - before);
+}
+
 START_TEST (run_leaves_nothing_behind)
 {
   REQUIRE_AN_END_WITHIN (SMALL_CPU_LIMIT_S, "never-quits");
   require_same_heap (analyse_and_forget, "plan_order and plan_critical_path");
   require_same_heap (run_and_forget, "run_plan");
+  require_nothing_kept (analyse_and_forget, "plan_order and plan_critical_path");
+  require_nothing_kept (run_and_forget, "run_plan");
   limit_cpu (0);
 }
 END_TEST
@@ -1741,13 +2123,27 @@ refuse_and_forget (const Plan *plan)
           plan_critical_path (plan_steps (plan), n_steps, &makespan_s, &second) == NULL &&
           (!run_plan (plan_steps (plan), n_steps, 0, ignore_times, NULL, &third) ||
            third != NULL),
-      "cycle-missed", "a plan with a cycle was not refused");
+      "cycle-missed", "a plan that can not be run was not refused");
+}
+
+/* The same if nobody wants to know the reason. */
+static void
+refuse_silently (const Plan *plan)
+{
+  guint64 makespan_s;
+  gsize n_steps = plan->steps->len;
+
+  plan_order (plan_steps (plan), n_steps, NULL);
+  plan_critical_path (plan_steps (plan), n_steps, &makespan_s, NULL);
+  run_plan (plan_steps (plan), n_steps, 0, ignore_times, NULL, NULL);
 }
 
 START_TEST (refusing_leaves_nothing_behind)
 {
   REQUIRE_AN_END ("cycle-hangs");
   require_same_heap (refuse_and_forget, "all three functions");
+  contract_note ("error-convention", "the process ended when error was NULL");
+  require_same_heap (refuse_silently, "all three functions without an error");
   limit_cpu (0);
 }
 END_TEST
@@ -1798,6 +2194,17 @@ new_chain (gsize n_steps)
   return plan;
 }
 
+/* The first step needs the last one. */
+static Plan *
+new_circle (gsize n_steps)
+{
+  Plan *circle = new_chain (n_steps);
+
+  ((const char **) plan_steps (circle)[0].needs)[0] =
+      plan_steps (circle)[n_steps - 1].name;
+  return circle;
+}
+
 /* The last step first: who goes from step to step in the order of the array goes far. */
 static Plan *
 new_chain_backwards (gsize n_steps)
@@ -1811,39 +2218,6 @@ new_chain_backwards (gsize n_steps)
     steps[n_steps - 1 - i] = swapped;
   }
   return chain;
-}
-
-enum {
-  LONGEST_BLADE_S = 8,
-  NARROW = 8
-}; /* GLib looks at all timers each time that some are due. */
-
-/* One step, then all but the last at once, then the last, which needs them all.  Which of
- * the many that are ready is the most urgent has nothing to do with where they stand. */
-static Plan *
-new_fan (gsize n_steps)
-{
-  Plan *plan = g_new0 (Plan, 1);
-  const char **first = g_new0 (const char *, 2);
-  const char **all = g_new0 (const char *, n_steps);
-
-  plan->steps = g_array_new (FALSE, TRUE, sizeof (Step));
-  for (gsize i = 0; i < n_steps; i++) {
-    Step step = { g_strdup_printf ("blade-%zu", i), 1, NULL };
-
-    if (i == n_steps - 1) {
-      step.needs = all;
-    } else if (i > 0) {
-      step.needs = first;
-      step.seconds = (guint) (1 + i * 5 % LONGEST_BLADE_S);
-    }
-    g_array_append_val (plan->steps, step);
-    if (i < n_steps - 1)
-      all[i] = step.name;
-    first[0] = all[0];
-  }
-  plan->makespan_s = 1 + LONGEST_BLADE_S + 1;
-  return plan;
 }
 
 static void
@@ -1909,6 +2283,7 @@ START_TEST (ten_thousand_in_a_row)
 {
   Plan *forwards = new_chain (10000);
   Plan *backwards = new_chain_backwards (10000);
+  Plan *circle = new_circle (10000);
   Plan *short_chain = new_chain (300);
 
   int signal_number = sigsetjmp (back, 1);
@@ -1920,7 +2295,12 @@ START_TEST (ten_thousand_in_a_row)
   limit_stack ();
   analyse_chain (forwards);
   analyse_chain (backwards);
+  contract_require (plan_order (plan_steps (circle), circle->steps->len, NULL) == NULL,
+                    "cycle-missed", "a cycle of %u steps was not refused",
+                    circle->steps->len);
   run_quietly (short_chain);
+  begin_to_run (forwards);
+  begin_to_run (backwards);
   limit_cpu (0);
 }
 END_TEST
@@ -2068,6 +2448,7 @@ add_contract_tests (Suite *suite)
   contract_add (suite, run_steps_of_weeks);
   contract_add (suite, times_after_weeks);
   contract_add (suite, times_of_months);
+  contract_add (suite, times_when_the_loop_is_late);
   contract_add (suite, run_with_a_limit);
   contract_add (suite, run_ties_by_position);
   contract_add (suite, run_with_a_limit_beyond_the_plan);
@@ -2075,10 +2456,12 @@ add_contract_tests (Suite *suite)
   contract_add (suite, run_longest_path_first_beyond_32_bits);
   contract_add (suite, run_hundreds_of_needs);
   contract_add (suite, run_refuses_a_cycle);
+  contract_add (suite, order_of_another_plan_in_the_same_array);
   contract_add (suite, run_two_in_flight);
   contract_add (suite, run_two_with_the_same_names);
   contract_add (suite, run_from_a_callback);
   contract_add (suite, run_steps_are_reused);
+  contract_add (suite, names_go_away_when_done_is_called);
   contract_add (suite, loop_stays_responsive);
   contract_add (suite, run_leaves_nothing_behind);
   contract_add (suite, refusing_leaves_nothing_behind);

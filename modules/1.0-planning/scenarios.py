@@ -21,7 +21,6 @@ Timeline = tuple[tuple[float, str], ...]
 ATTEMPTS = 1000  # to find a random plan with certain properties; a few are enough
 LONGEST_S = 0xFFFFFFFF // 1000  # of a step: what its milliseconds fit into, G_MAXUINT
 DAY_S = 24 * 3600
-USUAL_LIMITS = (2, 3, 4, 5, 8)  # that somebody takes who was given none
 PAUSE_S = 2  # between the end of one plan of a test and the start of the next
 
 
@@ -196,6 +195,52 @@ def one_by_one_starts(plan: Plan) -> list[int]:
     return starts
 
 
+def hasty_starts(plan: Plan, limit: int, at_first: bool, last_first: bool) -> list[int]:
+    """A step that becomes ready starts, if there is a place, before the next one is looked at
+    that becomes ready at the same moment.
+
+    `at_first`: so do those that need nothing.  `last_first`: of those that need the same step,
+    the last one is looked at first.
+    """
+    remaining = remaining_s(plan)
+    needs, needed_by = arrows(plan)
+    pending = [len(need) for need in needs]
+    ready: list[tuple[int, int]] = []
+    running: list[tuple[int, int]] = []
+    starts = [0] * len(plan)
+    now_s = 0
+
+    def start_some() -> None:
+        while ready and len(running) < limit:
+            _, step = heapq.heappop(ready)
+            starts[step] = now_s
+            heapq.heappush(running, (now_s + plan[step].seconds, step))
+
+    for i in range(len(plan)):
+        if pending[i] == 0:
+            heapq.heappush(ready, (-remaining[i], i))
+        if at_first:
+            start_some()
+    start_some()
+    while running:
+        now_s, step = heapq.heappop(running)
+        for other in sorted(needed_by[step], reverse=last_first):
+            pending[other] -= 1
+            if pending[other] == 0:
+                heapq.heappush(ready, (-remaining[other], other))
+                start_some()
+        start_some()
+    return starts
+
+
+def hasty(plan: Plan, limit: int) -> Iterator[tuple[str, list[int]]]:
+    """The diagnosis, and the schedules that hasty programs come to: not all of them in all plans
+    that tell the other misconceptions apart, which would be hard to find."""
+    if limit > 1:
+        for at_first, last_first in itertools.product((False, True), repeat=2):
+            yield "list-order-start", hasty_starts(plan, limit, at_first, last_first)
+
+
 def by_turn(first: Callable[[int], float]) -> Urgency:
     """An urgency, of equals that of the step that has been ready for the longest time."""
     turn = itertools.count()
@@ -231,9 +276,6 @@ def misunderstood_starts(plan: Plan, limit: int) -> Iterator[tuple[str, list[int
         yield "one-need-is-enough", starts
     if limit:
         yield from misunderstood_limits(plan, limit, longest_first)
-    else:
-        for default in USUAL_LIMITS:
-            yield "zero-is-no-limit", right_starts(plan, default)
 
 
 def misunderstood_limits(
@@ -372,22 +414,20 @@ def has_simultaneous_ends(plan: Plan, limit: int) -> bool:
     return len(set(end_s)) < len(end_s)
 
 
-def tells_apart(plan: Plan, limit: int, diagnosis: str) -> bool:
-    """Whether the misconception shows in this plan, and looks like no other one."""
-    right = right_starts(plan, limit)
-    wrong = list(misunderstood_starts(plan, limit))
-    mine = [starts for id_, starts in wrong if id_ == diagnosis]
-    others = [starts for id_, starts in wrong if id_ != diagnosis]
-    return all(starts != right and starts not in others for starts in mine)
+def tells_apart(plan: Plan, limit: int, diagnoses: Sequence[str]) -> bool:
+    """Whether each of the misconceptions shows in this plan, and looks like no other one."""
+    schedules: dict[tuple[int, ...], set[str]] = {tuple(right_starts(plan, limit)): {"right"}}
+    for diagnosis, starts in misunderstood_starts(plan, limit):
+        schedules.setdefault(tuple(starts), set()).add(diagnosis)
+    mixed_up = [ids for ids in schedules.values() if len(ids) > 1]
+    return not any(ids & set(diagnoses) for ids in mixed_up)
 
 
 def telling_plan(rng: random.Random, limit: int, diagnoses: Sequence[str]) -> list[Step]:
     """A plan in which each of the misconceptions leads to a schedule of its own."""
     for _ in range(ATTEMPTS):
         plan = rng.choice([layers(rng, 4, 4), forest(rng, 14), dense(rng, 10)])
-        if not has_simultaneous_ends(plan, limit) and all(
-            tells_apart(plan, limit, diagnosis) for diagnosis in diagnoses
-        ):
+        if not has_simultaneous_ends(plan, limit) and tells_apart(plan, limit, diagnoses):
             return plan
     raise GraderError("module 1.0: no plan tells these apart: " + ", ".join(diagnoses))
 
@@ -435,7 +475,7 @@ def run_lines(plan: Plan, limit: int) -> list[str]:
     lines += [numbers("remaining", remaining_s(plan))] if limit else []
     return lines + [
         numbers(f"instead {diagnosis}", wrong)
-        for diagnosis, wrong in misunderstood_starts(plan, limit)
+        for diagnosis, wrong in (*misunderstood_starts(plan, limit), *hasty(plan, limit))
         if wrong != right
     ]
 
@@ -498,6 +538,11 @@ def telling_order_plan(rng: random.Random) -> list[Step]:
     )
 
 
+def telling_orders(rng: random.Random) -> list[list[Step]]:
+    """Two plans of equally many steps, of which neither has the order of the other."""
+    return [telling_order_plan(rng), telling_order_plan(rng)]
+
+
 def order_scenarios(rng: random.Random) -> list[Scenario]:
     """plan_order."""
     return [
@@ -528,21 +573,36 @@ def cyclic(rng: random.Random, length: int) -> list[Step]:
     return [first, *(step for step in plan if step.name in needed), last]
 
 
-def refusal_scenarios(rng: random.Random) -> list[Scenario]:
-    """Plans that can not be run."""
+def misfits(rng: random.Random) -> list[list[Step]]:
+    """Plans in which a need is unknown, a name stands twice, and a step needs itself."""
     unknown, duplicate, selfish = (layers(rng, 3, 2) for _ in range(3))
     unknown[2] = Step(unknown[2].name, 1, (*unknown[2].needs, new_name(rng)))
     duplicate[4] = Step(duplicate[0].name, 1)
     duplicate = [Step(s.name, s.seconds) for s in duplicate]
     selfish[3] = Step(selfish[3].name, 1, (*selfish[3].needs, selfish[3].name))
-    misfits = [unknown, duplicate, selfish]
+    return [unknown, duplicate, selfish]
+
+
+def with_signs(plan: Plan) -> list[Step]:
+    """The same plan with long names that printf() would take for a format."""
+
+    def sign(name: str) -> str:
+        long = "_long" * 60 + name
+        return "100%%" + long if name[-1] in "01234567" else "%d" + long
+
+    return [Step(sign(s.name), s.seconds, tuple(map(sign, s.needs))) for s in plan]
+
+
+def refusal_scenarios(rng: random.Random) -> list[Scenario]:
+    """Plans that can not be run."""
     two_faults = [Step(s.name, s.seconds, (new_name(rng),)) for s in layers(rng, 1, 2)]
-    cycles = [cyclic(rng, 2), cyclic(rng, rng.randint(3, 5)), cyclic(rng, 60)]
+    cycles = [cyclic(rng, 2), with_signs(cyclic(rng, rng.randint(3, 5))), cyclic(rng, 60)]
+    unusual = [with_signs(plan) for plan in (*misfits(rng), two_faults)]
     return [
-        refusal_scenario("refuses_names_that_do_not_fit", [*misfits, two_faults]),
+        refusal_scenario("refuses_names_that_do_not_fit", unusual),
         refusal_scenario("refuses_a_cycle", cycles),
         refusal_scenario("run_refuses_a_cycle", cycles[1:2]),
-        refusal_scenario("refuses_without_saying_why", [*misfits, cycles[0]]),
+        refusal_scenario("refuses_without_saying_why", [*misfits(rng), cycles[0]]),
     ]
 
 
@@ -555,8 +615,13 @@ def path_scenarios(rng: random.Random) -> list[Scenario]:
     """plan_critical_path."""
     shapes = of_all_shapes(rng)
     telling = telling_makespan_plan(rng)
+    small = [
+        build(rng, durations(rng, 3), [[], [], []]),
+        build(rng, durations(rng, 1), [[]]),
+        build(rng, [0, 0], [[], [0]]),
+    ]
     return [
-        path_scenario("critical_path_of_plans_of_all_shapes", [telling, *shapes]),
+        path_scenario("critical_path_of_plans_of_all_shapes", [telling, *shapes, *small]),
         Scenario("critical_path_of_no_steps", ("plan 0", "makespan 0"), ()),
         long_path_scenario(rng),
     ]
@@ -594,10 +659,11 @@ def run_scenarios(rng: random.Random) -> list[Scenario]:
     instant = build(rng, [0, 0, 0], [[], [0], [0]])
     zero = build(rng, [0, 0, 3, 0, 0], [[], [0], [0], [1, 2], [3]])
     forests = [(forest(rng, 8), 0) for _ in range(2)]
+    wide = build(rng, [rng.randint(1, 9) for _ in range(200)], [[]] * 200)
     return [
         run_scenario("run_chains_and_diamonds", [(plan, 0) for plan in one_root]),
         run_scenario("run_plans_of_all_shapes", [(p, 0) for p in [telling, *of_all_shapes(rng)]]),
-        run_scenario("run_several_steps_without_needs", [plain(rng), *forests]),
+        run_scenario("run_several_steps_without_needs", [plain(rng), *forests, (wide, 0)]),
         run_scenario("run_with_needs_named_twice", [plain(rng), (twice, 0)]),
         run_scenario("run_steps_of_no_seconds", [plain(rng), (zero, 0), (instant, 0)]),
         run_scenario("run_no_steps", [([], 0)]),
@@ -605,6 +671,7 @@ def run_scenarios(rng: random.Random) -> list[Scenario]:
         weeks_scenario(rng),
         run_scenario("times_after_weeks", [([Step(new_name(rng), 2)], 0) for _ in range(2)]),
         months_scenario(rng),
+        Scenario("times_when_the_loop_is_late", tuple(given_plan([Step(new_name(rng), 2)])), None),
     ]
 
 
@@ -650,9 +717,10 @@ def limit_scenarios(rng: random.Random) -> list[Scenario]:
     """run_plan with a limit."""
     plans = [(telling_plan(rng, limit, LIMIT_DIAGNOSES), limit) for limit in (2, 3)]
     alone = telling_plan(rng, 1, ["list-order-start", "shortest-first"])
+    instant = build(rng, [0, 5], [[], []])
     beyond = telling_plan(rng, 100, ["sequential", "wrong-schedule"])
     return [
-        run_scenario("run_with_a_limit", [plain(rng), *plans, (alone, 1)]),
+        run_scenario("run_with_a_limit", [plain(rng), *plans, (alone, 1), (instant, 1)]),
         run_scenario("run_ties_by_position", [plain(rng), *((plan, 1) for plan in tied(rng))]),
         run_scenario("run_with_a_limit_beyond_the_plan", [plain(rng), (beyond, 100)]),
         # The chain is less than the other step if its seconds are taken for a gint,
@@ -667,7 +735,8 @@ def tied(rng: random.Random) -> list[list[Step]]:
     """Plans in which several steps are equally urgent.
 
     In the second the one that stands first becomes ready last, while the other one waits.  In
-    the third they differ in their own seconds, the first one now has fewer, now more.
+    the third they differ in their own seconds, the first one now has fewer, now more.  In the
+    fourth the one that stands first comes last in plan_order().
     """
     names = sorted(new_name(rng) for _ in range(9))
     alike = [Step(name, 5) for name in reversed(names)]
@@ -689,7 +758,9 @@ def tied(rng: random.Random) -> list[list[Step]]:
         Step(quick, short_s),
         Step(after_quick, 2 * short_s + 3 * tied_s, (quick,)),
     ]
-    return [alike, waiting, differing]
+    head, other, behind = (new_name(rng) for _ in range(3))
+    backwards_tied = [Step(head, tied_s, (behind,)), Step(other, tied_s), Step(behind, short_s)]
+    return [alike, waiting, differing, backwards_tied]
 
 
 def rival_of_a_chain(rng: random.Random, first_s: int, link_s: int, n_links: int) -> list[Step]:
@@ -728,9 +799,9 @@ def hundreds_scenario(rng: random.Random) -> Scenario:
 
 def in_flight_scenario(rng: random.Random) -> Scenario:
     """Two plans at once, the second one second after the first, each with its own limit."""
-    plans = [telling_plan(rng, 2, LIMIT_DIAGNOSES) for _ in range(2)]
-    lines = run_lines(plans[0], 2) + run_lines(plans[1], 2)
-    expected = timeline(plans[0], 2) + timeline(plans[1], 2, at_s=1)
+    plans = [telling_plan(rng, limit, LIMIT_DIAGNOSES) for limit in (2, 3)]
+    lines = run_lines(plans[0], 2) + run_lines(plans[1], 3)
+    expected = timeline(plans[0], 2) + timeline(plans[1], 3, at_s=1)
     return Scenario("run_two_in_flight", tuple(lines), expected)
 
 
@@ -747,15 +818,19 @@ def manners_scenarios(rng: random.Random) -> list[Scenario]:
     reused = diamond(rng, 4)
     heart = build(rng, rng.sample(range(1, 9), 5), [[], [0], [0], [1], [2, 3]])
     heap = build(rng, [2, 1, 3, 1], [[], [0], [0], [1, 2]])
+    twice = with_needs_twice(rng, heap)
+    kept = [line for plan in (heap, twice, ()) for line in given_plan(plan, 2)]
     chained = timeline(first, 0) + timeline(second, 0, at_s=makespan_s(first))
     return [
+        order_scenario("order_of_another_plan_in_the_same_array", telling_orders(rng)),
         in_flight_scenario(rng),
         twin_scenario(rng),
         Scenario("run_from_a_callback", tuple(run_lines(first, 0) + run_lines(second, 0)), chained),
         run_scenario("run_steps_are_reused", [plain(rng), (reused, 0)]),
+        run_scenario("names_go_away_when_done_is_called", [(diamond(rng, 2), 0)]),
         Scenario("loop_stays_responsive", tuple(run_lines(heart, 0)), None),
-        Scenario("run_leaves_nothing_behind", tuple(given_plan(heap, 2)), None),
-        Scenario("refusing_leaves_nothing_behind", tuple(given_plan(cyclic(rng, 3))), None),
+        Scenario("run_leaves_nothing_behind", tuple(kept), None),
+        refusal_scenario("refusing_leaves_nothing_behind", [cyclic(rng, 3), *misfits(rng)]),
     ]
 
 
