@@ -23,9 +23,14 @@ VAGUE_FOR = {
     "empty-gather": (VAGUE - {"wrong-elapsed"}) | {"crash", "done-too-early"},
     "shared-state": VAGUE
     | {"crash", "done-too-early", "done-twice", "result-missing"}
-    | {"limit-ignored", "limit-off-by-one", "own-seconds-only", "list-order-start"}
-    | {"wrong-status", "wrong-duration", "no-timeout", "cancel-ignored", "zero-is-no-timeout"},
+    | {"limit-ignored", "limit-off-by-one", "own-seconds-only", "list-order-start"},
 }
+
+# What it looks like where several at once are given each other's limits, or ends, if all is
+# well with one alone.
+MIXED_UP = frozenset(
+    {"wrong-status", "wrong-duration", "no-timeout", "cancel-ignored", "zero-is-no-timeout"}
+)
 
 # Names for the same thing: which of them a test gives depends on what it is given.
 TOO_EARLY = frozenset({"done-too-early", "quits-on-first"})
@@ -74,6 +79,8 @@ class Tests:
         ):
             return Finding("output-differs", found.evidence, found.lines)
         vague = found.vague or found.diagnosis in VAGUE_FOR.get(check.diagnosis, VAGUE)
+        if check.diagnosis == "shared-state" and self._plain == {None}:
+            vague = vague or found.diagnosis in MIXED_UP
         if vague and self._is_special(check, found.diagnosis):
             return Finding(check.diagnosis, found.evidence, found.lines)
         return found

@@ -23,6 +23,7 @@ NEVER = -1  # a call that never started
 HANG_MS = 5_000_000  # how long a tool hangs: see tools/sim.c
 LATER_MS = 60_000  # a time limit that is never reached
 APART_MS = 10  # events closer than this may come in either order, so no scenario has them
+MOST_GUESSED = 10  # limits that somebody may take who was given none
 RANDOM_TESTS = 4
 SPEAKING = ("answer", "grumble", "lines", "stubborn", "fail")  # the deeds that end with words
 
@@ -162,7 +163,8 @@ def mistaken_starts(plan: Plan) -> list[tuple[str, list[int]]]:
     limit = plan.max_parallel
     mistakes: list[tuple[str, list[Outcome]]] = []
     if limit == 0:
-        capped = [oracle(replace(plan, max_parallel=n)) for n in range(2, len(plan.calls))]
+        most = min(len(plan.calls), MOST_GUESSED)
+        capped = [oracle(replace(plan, max_parallel=n)) for n in range(2, most)]
         mistakes += [("zero-is-no-limit", outcomes) for outcomes in capped]
     if plan.cancel_ms is not None or any(call.arguments for call in plan.calls):
         return []  # Calls that never start look alike, whatever the mistake.
@@ -323,10 +325,10 @@ def plans_with_limits(rng: random.Random) -> list[Plan]:
     hang = working(rng, 0, "hang")
     return [
         Plan((working(rng, 500), hang), max_parallel=1, timeout_ms=3000),
-        Plan((working(rng, 1500), hang), timeout_ms=2000),
+        Plan((working(rng, 1500), hang), max_parallel=2, timeout_ms=2000),
         Plan((working(rng, 300), working(rng, 2500)), 1, cancel_ms=rng.randrange(500, 900)),
-        Plan((working(rng, 1500), working(rng, 2200)), can_cancel=True),
-        Plan(answers(rng, 2), can_cancel=True),
+        Plan((working(rng, 1500), working(rng, 2200)), max_parallel=2, can_cancel=True),
+        Plan(answers(rng, 2), max_parallel=2, can_cancel=True),
     ]
 
 

@@ -355,6 +355,22 @@ END_TEST
 
 /* ---- Refusals ---- */
 
+/* The id for a plan that was not refused: for its names, or else for a cycle. */
+static const char *
+diagnose_accepted (const Plan *plan)
+{
+  for (gsize i = 0; i < plan->steps->len; i++) {
+    const Step *step = &plan_steps (plan)[i];
+
+    if (find_step (plan, step->name) != (gssize) i || step_needs (step, step->name))
+      return "bad-plan-accepted";
+    for (const char *const *need = step->needs; need && *need; need++)
+      if (find_step (plan, *need) < 0)
+        return "bad-plan-accepted";
+  }
+  return "cycle-missed";
+}
+
 /* What stands in *makespan_s before the call: nothing that belongs into the result. */
 static const guint64 STALE_S = 1000003;
 
@@ -1801,8 +1817,8 @@ START_TEST (refuses_without_saying_why)
 
   REQUIRE_AN_END ("cycle-hangs");
   for (guint k = 0; k < plans->len; k++) {
-    refuse_order (plans->pdata[k], "bad-plan-accepted");
-    refuse_run (plans->pdata[k], "bad-plan-accepted");
+    refuse_order (plans->pdata[k], diagnose_accepted (plans->pdata[k]));
+    refuse_run (plans->pdata[k], diagnose_accepted (plans->pdata[k]));
   }
   contract_note ("error-convention", "the process ended when error was NULL");
   for (guint k = 0; k < plans->len; k++)
@@ -2030,7 +2046,8 @@ analyse_and_forget (const Plan *plan)
   g_autoptr (GArray) path =
       plan_critical_path (plan_steps (plan), plan->steps->len, &makespan_s, NULL);
 
-  contract_require (order != NULL && path != NULL, "good-plan-refused",
+  contract_require (order != NULL && path != NULL,
+                    names_needs_twice (plan) ? "need-counted-twice" : "good-plan-refused",
                     "NULL was returned");
 }
 
@@ -2123,7 +2140,7 @@ refuse_and_forget (const Plan *plan)
           plan_critical_path (plan_steps (plan), n_steps, &makespan_s, &second) == NULL &&
           (!run_plan (plan_steps (plan), n_steps, 0, ignore_times, NULL, &third) ||
            third != NULL),
-      "cycle-missed", "a plan that can not be run was not refused");
+      diagnose_accepted (plan), "a plan that can not be run was not refused");
 }
 
 /* The same if nobody wants to know the reason. */
