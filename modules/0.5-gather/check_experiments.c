@@ -67,10 +67,9 @@ typedef struct {
   gboolean is_early; /* ... and that was too early */
   gboolean returned; /* the function under test has returned */
   gboolean done;
-  gboolean is_other; /* the call was given another callback than those beside it */
-  const gboolean
-      *beside;   /* whether the same done was called for another gather; or NULL */
-  double late_s; /* how much later than due the report may be here, to be prompt */
+  gboolean is_other;      /* the call was given another callback than those beside it */
+  const gboolean *beside; /* done of a Watch under way at the same time; or NULL */
+  double late_s;          /* how much later than due the report may be, to be prompt */
   guint n_calls;
   gboolean captures; /* what is printed */
   char *printed;     /* ... and this was before done was called, owned; NULL: none was */
