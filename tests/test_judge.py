@@ -441,6 +441,20 @@ def test_who_reports_too_early_alone_does_so_in_company() -> None:
     assert first(failing(gather_two_in_flight="done-too-early")) == "shared-state"
 
 
+def test_what_is_mixed_up_only_in_company_is_shared() -> None:
+    """A wrong end, where all is well with one alone, is somebody else's."""
+    in_company = next(one for one in GATHER.checks if one.diagnosis == "shared-state")
+
+    def meaning(**diagnoses: str) -> str:
+        seen = tests.Tests(failing(**diagnoses).evidence)
+        found = seen.findings["gather_two_in_flight"]
+        assert found
+        return seen.meaning(in_company, "gather_two_in_flight", found).diagnosis
+
+    assert meaning(gather_two_in_flight="wrong-status") == "shared-state"
+    assert meaning(gather_two_in_flight="wrong-status", gather_two="wrong-unit") == "wrong-status"
+
+
 def test_who_is_late_with_nothing_is_late() -> None:
     """Who looks twice a second reports an empty gather late, and knows what to do of it."""
     assert first(failing(gather_none="wrong-elapsed")) == "wrong-elapsed"

@@ -326,6 +326,35 @@ contract_heap_in_use (void)
   return __sanitizer_get_current_allocated_bytes ();
 }
 
+static gboolean
+do_nothing (gpointer user_data)
+{
+  return G_SOURCE_REMOVE;
+}
+
+void
+contract_run_timers (guint n_timers)
+{
+  for (guint i = 0; i < n_timers; i++)
+    g_timeout_add_seconds (1, do_nothing, NULL);
+  contract_run_for (2);
+}
+
+static gboolean
+stand_still (gpointer user_data)
+{
+  g_usleep (GPOINTER_TO_SIZE (user_data));
+  return G_SOURCE_REMOVE;
+}
+
+void
+contract_hold_up_loop (double after_s, double for_s)
+{
+  gsize for_us = (gsize) (for_s * G_USEC_PER_SEC);
+
+  g_timeout_add ((guint) (after_s * 1000), stand_still, GSIZE_TO_POINTER (for_us));
+}
+
 guint
 contract_open_files (void)
 {

@@ -84,6 +84,14 @@ double contract_heartbeat_stop (void);
 /* Bytes of heap in use now, to compare before and after. */
 gsize contract_heap_in_use (void);
 
+/* Set @n_timers timers that do nothing, and run the loop until all have fired: what GLib
+ * keeps for the next so many is allocated then, and no leak of anybody's. */
+void contract_run_timers (guint n_timers);
+
+/* In @after_s seconds, let a callback on the default main context stand still for @for_s.
+ */
+void contract_hold_up_loop (double after_s, double for_s);
+
 /* How many file descriptors are open now, to compare before and after. */
 guint contract_open_files (void);
 

@@ -902,16 +902,6 @@ START_TEST (gathers_with_equal_user_data)
 }
 END_TEST
 
-/* Somebody else's callback, in which the loop stands still. */
-static gboolean
-hold_up_the_loop (gpointer user_data)
-{
-  guint seconds = GPOINTER_TO_UINT (user_data);
-
-  g_usleep (seconds * G_USEC_PER_SEC);
-  return G_SOURCE_REMOVE;
-}
-
 /* All of the given experiments are due when the loop is free again; who counts ticks goes
  * on counting then, and may.  The seconds that are reported are those that were asked
  * for, and who takes longest need not finish last. */
@@ -919,11 +909,10 @@ START_TEST (gather_when_the_loop_is_late)
 {
   gsize n;
   Experiment *experiments = given_experiments (&n);
+  guint held_up_s = longest_s (experiments, n) + 1;
   Watch watch;
 
-  guint held_up_s = longest_s (experiments, n) + 1;
-
-  g_idle_add (hold_up_the_loop, GUINT_TO_POINTER (held_up_s));
+  contract_hold_up_loop (0, held_up_s);
   start_gather (&watch, experiments, n);
   watch.late_s = held_up_s;
   start_capture (&watch);
@@ -1033,25 +1022,16 @@ require_no_growth (const Experiment *experiments, gsize n_experiments)
 /* More than any gather before: what is kept for the next one shows. */
 enum { N_MOST = 250 };
 
-static gboolean
-do_nothing (gpointer user_data)
-{
-  return G_SOURCE_REMOVE;
-}
-
 /* Fail if a large gather leaves more behind than a small one, such as records that wait
- * for being used again.  As many timers of the test's own come first: what GLib itself
- * keeps for the next is no leak. */
+ * for being used again. */
 static void
 require_nothing_kept (void)
 {
   g_autofree Experiment *experiments = g_new (Experiment, N_MOST);
 
-  for (guint i = 0; i < N_MOST; i++) {
+  for (guint i = 0; i < N_MOST; i++)
     experiments[i] = (Experiment){ g_strdup_printf ("kept_%u", i), 1 };
-    g_timeout_add_seconds (1, do_nothing, NULL);
-  }
-  contract_run_for (2);
+  contract_run_timers (N_MOST);
   gsize before = contract_heap_in_use ();
   gather_and_forget (experiments, N_MOST);
   gsize after = contract_heap_in_use ();

@@ -1384,26 +1384,21 @@ run_given_batch (void)
   require_report (&watch);
 }
 
-static void
-run_given_tool (Plan *plan)
-{
-  Watch watch = { .alone = TRUE };
-
-  watch_begin (&watch, plan);
-  run_tool_async (&CALL (plan, 0), plan->limits.timeout_ms, watch.cancellable,
-                  on_tool_over, &watch);
-  require_returned_at_once (&watch, "run_tool_async");
-  require_report (&watch);
-}
-
 /* One tool after another, each alone. */
 static void
 run_given_tools (void)
 {
   Plan *plan;
 
-  for (guint i = 0; (plan = given_plan (i)) != NULL; i++)
-    run_given_tool (plan);
+  for (guint i = 0; (plan = given_plan (i)) != NULL; i++) {
+    Watch watch = { .alone = TRUE };
+
+    watch_begin (&watch, plan);
+    run_tool_async (&CALL (plan, 0), plan->limits.timeout_ms, watch.cancellable,
+                    on_tool_over, &watch);
+    require_returned_at_once (&watch, "run_tool_async");
+    require_report (&watch);
+  }
 }
 
 /* A test that only runs what it was given. */
@@ -1571,24 +1566,11 @@ overwrite_and_free (ToolCall *calls, guint n_calls)
   tool_calls_free (calls, n_calls);
 }
 
+/* Whether the caller frees the call at once, or when all is over. */
 static void
-run_tool_with_long_arguments (Plan *plan)
+run_copied_tool (Plan *plan, gboolean with_long_arguments, gboolean freed)
 {
-  Watch watch = { .alone = TRUE };
-  ToolCall *passed = tool_calls_copy (&CALL (plan, 0), 1);
-
-  lengthen_arguments (passed);
-  watch_begin (&watch, plan);
-  run_tool_async (passed, 0, NULL, on_tool_over, &watch);
-  require_returned_at_once (&watch, "run_tool_async");
-  require_report (&watch);
-  tool_calls_free (passed, 1);
-}
-
-static void
-run_tool_and_free_call (Plan *plan, gboolean with_long_arguments)
-{
-  Watch watch = { .alone = TRUE, .freed = TRUE };
+  Watch watch = { .alone = TRUE, .freed = freed };
   ToolCall *passed = tool_calls_copy (&CALL (plan, 0), 1);
 
   if (with_long_arguments)
@@ -1596,17 +1578,21 @@ run_tool_and_free_call (Plan *plan, gboolean with_long_arguments)
   watch_begin (&watch, plan);
   run_tool_async (passed, 0, NULL, on_tool_over, &watch);
   require_returned_at_once (&watch, "run_tool_async");
-  overwrite_and_free (passed, 1);
+  if (freed)
+    overwrite_and_free (passed, 1);
   require_report (&watch);
+  if (!freed)
+    tool_calls_free (passed, 1);
 }
 
-/* The caller frees the call as soon as it can. */
+/* The caller frees the call as soon as it can.  What fails when it does not is not due to
+ * that. */
 START_TEST (tool_call_is_freed_by_the_caller)
 {
-  run_given_tool (given_plan (0));               /* What fails here is not due to that, */
-  run_tool_with_long_arguments (given_plan (1)); /* nor here. */
-  run_tool_and_free_call (given_plan (2), FALSE);
-  run_tool_and_free_call (given_plan (3), TRUE);
+  run_copied_tool (given_plan (0), FALSE, FALSE);
+  run_copied_tool (given_plan (1), TRUE, FALSE);
+  run_copied_tool (given_plan (2), FALSE, TRUE);
+  run_copied_tool (given_plan (3), TRUE, TRUE);
 }
 END_TEST
 

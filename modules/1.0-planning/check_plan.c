@@ -371,9 +371,6 @@ diagnose_accepted (const Plan *plan)
   return "cycle-missed";
 }
 
-/* What stands in *makespan_s before the call: nothing that belongs into the result. */
-static const guint64 STALE_S = 1000003;
-
 /* A function under test, given a plan that can not be run: the error that it set.
  * @diagnosis is what it means if it does not refuse. */
 typedef GError *(*Refuse) (const Plan *plan, const char *diagnosis);
@@ -397,7 +394,7 @@ static GError *
 refuse_path (const Plan *plan, const char *diagnosis)
 {
   GError *error = NULL;
-  guint64 makespan_s = STALE_S;
+  guint64 makespan_s = 0;
   GArray *path =
       plan_critical_path (plan_steps (plan), plan->steps->len, &makespan_s, &error);
 
@@ -528,16 +525,15 @@ last_word (const Plan *plan, const char *text)
   return word;
 }
 
-/* The same for the first one, which is cut out of @text. */
-static const char *
-first_word (const Plan *plan, char *text)
+/* Cut @text behind its first word, which is taken for the name of a step, too. */
+static void
+cut_behind_first_word (const Plan *plan, char *text)
 {
   text[strcspn (text, " ")] = '\0';
   for (gsize length = strlen (text); length > 0 && find_step (plan, text) < 0 &&
                                      strchr (CLOSING, text[length - 1]) != NULL;
        length--)
     text[length - 1] = '\0';
-  return text;
 }
 
 /* "a needs b needs c needs a", maybe with words around it. */
@@ -551,7 +547,7 @@ require_cycle_in_order (const Plan *plan, const GError *error, const char *diagn
                     "the message \"%.300s\" is not of the form \"a needs b needs a\"",
                     error->message);
   const char *first = last_word (plan, names[0]);
-  first_word (plan, names[n_names - 1]);
+  cut_behind_first_word (plan, names[n_names - 1]);
 
   for (guint i = 0; i + 1 < n_names; i++) {
     const char *name = i == 0 ? first : names[i];
@@ -635,6 +631,9 @@ require_path (const Plan *plan, const GArray *path, guint64 makespan_s)
                     " s together, but the makespan is %" G_GUINT64_FORMAT " s",
                     sum_s, makespan_s);
 }
+
+/* What stands in *makespan_s before the call: nothing that belongs into the result. */
+static const guint64 STALE_S = 1000003;
 
 static void
 require_critical_path (const Plan *plan)
@@ -1639,14 +1638,6 @@ END_TEST
 
 enum { LATE_S = 1 };
 
-/* Somebody else's callback, in which the loop stands still. */
-static gboolean
-hold_up_the_loop (gpointer user_data)
-{
-  g_usleep (2 * LATE_S * G_USEC_PER_SEC);
-  return G_SOURCE_REMOVE;
-}
-
 typedef struct {
   const Step *step;
   double started_s;
@@ -1676,7 +1667,7 @@ START_TEST (times_when_the_loop_is_late)
   LateRun run = { .step = steps, .started_s = contract_now_s () };
   Watch watch;
 
-  g_timeout_add_seconds (steps[0].seconds - LATE_S, hold_up_the_loop, NULL);
+  contract_hold_up_loop (steps[0].seconds - LATE_S, 2 * LATE_S);
   start_steps (&watch, plan, steps, require_seen_end, &run);
   contract_run_until (&run.done, steps[0].seconds + 2 * LATE_S);
   contract_require (run.done, "never-quits", "done was not called");
@@ -2051,10 +2042,7 @@ analyse_and_forget (const Plan *plan)
                     "NULL was returned");
 }
 
-enum {
-  LONGEST_BLADE_S = 8,
-  NARROW = 8
-}; /* GLib looks at all timers each time that some are due. */
+enum { LONGEST_BLADE_S = 8 }; /* GLib looks at all timers each time that some are due. */
 
 /* One step, then all but the last at once, then the last, which needs them all.  Which of
  * the many that are ready is the most urgent has nothing to do with where they stand. */
@@ -2087,22 +2075,12 @@ new_fan (gsize n_steps)
 /* More than any plan before: what is kept for the next one, or until then, shows. */
 enum { N_MOST = 250 };
 
-static gboolean
-do_nothing (gpointer user_data)
-{
-  return G_SOURCE_REMOVE;
-}
-
-/* As many timers of the test's own come first: what GLib itself keeps for the next is no
- * leak. */
 static void
 require_nothing_kept (void (*once) (const Plan *plan), const char *what)
 {
   const Plan *large = new_fan (N_MOST);
 
-  for (guint i = 0; i < N_MOST; i++)
-    g_timeout_add_seconds (1, do_nothing, NULL);
-  contract_run_for (2);
+  contract_run_timers (N_MOST);
   once (given_plan ());
   gsize before = contract_heap_in_use ();
   once (large);
