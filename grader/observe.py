@@ -278,9 +278,7 @@ def _run_shard(
     for scenario in scenarios:
         given += [f"test {scenario.test}", *scenario.given]
     stdin = "".join(f"{line}\n" for line in given).encode()
-    run = _on_virtual_clock(
-        shop, contract, TESTS, stdin=stdin, first_process=1, evasion=evasion
-    )
+    run = _on_virtual_clock(shop, contract, TESTS, stdin=stdin, first_process=1, evasion=evasion)
     return run, split_tests(run, scenarios, nonce)
 
 

@@ -22,7 +22,7 @@ from grader.records import Scenario
 NEVER = -1  # a call that never started
 HANG_MS = 5_000_000  # how long a tool hangs: see tools/sim.c
 LATER_MS = 60_000  # a time limit that is never reached
-APART_MS = 10  # events closer than this may come in either order, so no scenario has them
+APART_MS = 30  # events closer than this may come in either order, so no scenario has them
 MOST_GUESSED = 10  # limits that somebody may take who was given none
 RANDOM_TESTS = 4
 SPEAKING = ("answer", "grumble", "lines", "stubborn", "fail")  # the deeds that end with words
@@ -264,7 +264,7 @@ def working(rng: random.Random, after_ms: int, deed: str = "answer") -> Call:
 
 def latencies(rng: random.Random, n: int) -> list[int]:
     """`n` different latencies from 0.1 to 3 s."""
-    return [10 * tens for tens in rng.sample(range(10, 300), n)]
+    return [APART_MS * many for many in rng.sample(range(4, 100), n)]
 
 
 def answers(rng: random.Random, n: int) -> tuple[Call, ...]:

@@ -2349,8 +2349,9 @@ cpu_s_of (void (*work) (const Plan *plan), const Plan *plan)
   return cpu_s () - before_s;
 }
 
-/* How many times the large plan costs what the small one does, at one moment.  The mean of
- * the small ones: the luckiest would be of a calmer moment than the large one can have. */
+/* How many times the large plan costs what the small one does, at one moment.  The mean
+ * of the small ones: the luckiest would be of a calmer moment than the large one can
+ * have. */
 static double
 times_the_cost (void (*work) (const Plan *plan), const Plan *small, const Plan *large)
 {
