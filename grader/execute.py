@@ -614,19 +614,16 @@ def run_on_virtual_clock(
     source_name: str,
     first_process: int = 0,
     on_line: OnLine | None = None,
-    evasion: str | None = None,
 ) -> Run:
     """Runs `command` with simulated time, as fast as it can compute.
 
     `vclock` is the preloaded library; `source_name` the file that call sites are looked up
     in; `first_process` the first that runs it (1: process 0 is a frame of ours).  Times are
     virtual, exact to the nanosecond.  When the program evades the clock the run says so in
-    `exactness` and `reason`; `evasion` is what look_for_evasion() said of it, None for it to
-    be asked.  Raises GraderError when it cannot start.
+    `exactness` and `reason`.  Raises GraderError when it cannot start.
     """
     binary = _Binary(Path(command.argv[0]), box)
-    if evasion is None:
-        evasion = find_evasion(binary, vclock)
+    evasion = find_evasion(binary, vclock)
     if evasion:  # it waits in real time, maybe for hours
         limits = replace(limits, wall_s=min(limits.wall_s, EVADING_S))
     files = _Descriptors(with_terminal=False)
@@ -644,11 +641,6 @@ def run_on_virtual_clock(
     run = _wall_run(session, stdin, ended, cpu_s)
     places = _places(clock, binary, source_name, first_process)
     return _virtual_run(run, clock, places, evasion)
-
-
-def look_for_evasion(program: Path, box: Box, vclock: Path) -> str:
-    """Why a run of `program` would not be measured on the virtual clock; "" if it would."""
-    return find_evasion(_Binary(program, box), vclock)
 
 
 def _virtual_env(env: Mapping[str, str], files: _Descriptors) -> dict[str, str]:
