@@ -2328,7 +2328,7 @@ END_TEST
  */
 
 enum { SMALL = 320, TIMES_LARGER = 16, TOO_MANY_TIMES = 40 };
-enum { N_ROUNDS_MEASURED = 8, N_SMALL = 6 /* in each round */ };
+enum { N_ROUNDS_MEASURED = 4, N_SMALL = 6 /* in each round */ };
 
 static double
 cpu_s (void)
