@@ -1465,8 +1465,6 @@ BATCH_TEST (calls_cancelled)
 BATCH_TEST (calls_cancelled_before)
 BATCH_TEST (random_batch_1)
 BATCH_TEST (random_batch_2)
-BATCH_TEST (random_batch_3)
-BATCH_TEST (random_batch_4)
 
 /* Longer than 32 bits of microseconds. */
 START_TEST (calls_for_hours)
@@ -1892,6 +1890,4 @@ add_contract_tests (Suite *suite)
   contract_add (suite, batches_leave_nothing_behind);
   contract_add (suite, random_batch_1);
   contract_add (suite, random_batch_2);
-  contract_add (suite, random_batch_3);
-  contract_add (suite, random_batch_4);
 }

@@ -24,7 +24,7 @@ HANG_MS = 5_000_000  # how long a tool hangs: see tools/sim.c
 LATER_MS = 60_000  # a time limit that is never reached
 APART_MS = 30  # events closer than this may come in either order, so no scenario has them
 MOST_GUESSED = 10  # limits that somebody may take who was given none
-RANDOM_TESTS = 4
+RANDOM_TESTS = 2
 SPEAKING = ("answer", "grumble", "lines", "stubborn", "fail")  # the deeds that end with words
 
 
