@@ -1,13 +1,14 @@
 """From a submission to binaries: the third hop of a grade.
 
-The student's file is compiled twice, as the student would do it and with sanitizers.  The
-sanitized object is linked twice: with the contract tests, whose `main` takes the place of
-the student's, and as the program.  A compiler error is a value, in the student's own line numbers.
+The student's file is compiled as the student would do it, and with sanitizers.  The sanitized
+program holds the contract tests as well: harness.c, which comes first, runs either of them.
+A compiler error is a value, in the student's own line numbers.
 
 All of it happens in a workspace of the sandbox, whose shelves are
 
     course   the module's public headers and ready-made objects; read only
     plain, sanitized   where the compiler works, one for each build
+    object   the student's part of a program, to be looked into
     bin      the finished programs with the module's tools and data; where they run
 """
 
@@ -21,7 +22,7 @@ from pathlib import Path
 
 from grader import parts
 from grader.execute import Command, Limits, run_on_wall_clock
-from grader.records import Build, GraderError, Run, Submission
+from grader.records import GraderError, Run, Submission
 from grader.sandbox import Sandbox, Workspace
 
 LIMITS = Limits(
@@ -34,10 +35,18 @@ LIMITS = Limits(
 )
 HARNESS_WRAPS = ("-Wl,--wrap=main", "-Wl,--wrap=check_get_clockid")  # harness.c says why
 BIND_ONCE = "-Wl,-z,now"  # each test is a fork: what it calls is looked up before, once
-DOES_NOT_COMPILE = 9  # a status that no compiler ends with
 MATHS = "-lm"  # who rounds with <math.h> should not have to know how to link it
 GCC = (parts.CC, "-fdiagnostics-color=never")
 QUICK_LINKER = ("-fuse-ld=gold", "-Wl,--as-needed")  # three times as fast
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a compiler made of the student's file, and what it said."""
+
+    messages: str  # in the student's own line numbers
+    path: Path | None  # of the binary; None if it does not compile or link
+    code: Path | None  # what is the student's of it: an object file, or all of it
 
 
 @dataclass(frozen=True)
@@ -83,57 +92,52 @@ def shown_command(submission: Submission, output: str = "a.out") -> str:
     return " ".join(command.split())
 
 
-def build_program(shop: Workshop) -> Build:
+def build_program(shop: Workshop) -> Built:
     """The program as the student would build it."""
-    module = shop.submission.module
+    packages = shop.submission.module.packages
     run = _run(
         shop,
         "plain",
         *GCC,
         *parts.BUILD_FLAGS,
-        *parts.package_flags(module.packages, "--cflags"),
+        *parts.package_flags(packages, "--cflags"),
         f"-I{shop.parts.include}",
         _source(shop, "plain"),
         *map(str, shop.parts.objects),
         *("-g1", *QUICK_LINKER, "-o", "program"),
-        *parts.package_flags(module.packages, "--libs"),
+        *parts.package_flags(packages, "--libs"),
         MATHS,
     )
-    return Build(
-        shown_command(shop.submission),
-        _messages(run),
-        program=_finished(shop, "plain", "program", run),
-    )
+    program = _finished(shop, "plain", "program", run)
+    return Built(_messages(run), program, code=program)
 
 
-def build_tests(shop: Workshop) -> tuple[bool, Path | None, str]:
-    """The contract tests around the student's functions, with sanitizers.
-
-    Leaves the student's object for link_program().  Returns whether it compiles, the tests
-    if they link, and the compiler's words.
-    """
+def build_sanitized(shop: Workshop) -> Built:
+    """The program and the contract tests in one, with ASan, UBSan and LeakSanitizer."""
+    packages = shop.submission.module.packages
     compiling = (
         *GCC,
         *parts.BUILD_FLAGS,
         *parts.SANITIZE_FLAGS,
-        *parts.package_flags(shop.submission.module.packages, "--cflags"),
+        *parts.package_flags(packages, "--cflags"),
         f"-I{shop.parts.sanitized_include}",
         *("-c", _source(shop, "sanitized"), "-o", "student.o"),
     )
-    objects = [*shop.parts.contract_objects, *shop.parts.sanitized_objects]
-    check_libs = parts.package_flags(("check",), "--libs")
-    linking = _linking(shop, "contract", *map(str, objects), *check_libs, *HARNESS_WRAPS, BIND_ONCE)
+    linking = (
+        *GCC,
+        *parts.SANITIZE_FLAGS,
+        *("student.o", *map(str, shop.parts.sanitized_objects)),
+        *(*QUICK_LINKER, *HARNESS_WRAPS, BIND_ONCE, "-o", "sanitized"),
+        *parts.package_flags(("check",), "--libs"),
+        *parts.package_flags(packages, "--libs"),
+        MATHS,
+    )
     # One box for both: opening it takes a tenth of the time of a compiler.
-    script = f"{shlex.join(compiling)} || exit {DOES_NOT_COMPILE}; exec {shlex.join(linking)}"
+    script = f"{shlex.join(compiling)} && exec {shlex.join(linking)}"
     run = _run(shop, "sanitized", "/bin/sh", "-c", script)
-    compiles = run.exit.status not in (None, DOES_NOT_COMPILE)
-    return compiles, _finished(shop, "sanitized", "contract", run), _messages(run)
-
-
-def link_program(shop: Workshop) -> Path | None:
-    """The program with ASan, UBSan and LeakSanitizer; None if it does not link."""
-    linking = _linking(shop, "sanitized", *map(str, shop.parts.sanitized_objects))
-    return _finished(shop, "sanitized", "sanitized", _run(shop, "sanitized", *linking))
+    program = _finished(shop, "sanitized", "sanitized", run)
+    code = shop.space.take(shop.space.shelf("sanitized") / "student.o", "object")
+    return Built(_messages(run), program, code if program else None)
 
 
 def _source(shop: Workshop, shelf: str) -> str:
@@ -144,12 +148,6 @@ def _source(shop: Workshop, shelf: str) -> str:
     line = f'#line {submission.first_line} "{shown}"\n'
     shop.space.write(shelf, name, line + submission.source)
     return name
-
-
-def _linking(shop: Workshop, output: str, *objects: str) -> tuple[str, ...]:
-    libs = parts.package_flags(shop.submission.module.packages, "--libs")
-    flags = (*parts.SANITIZE_FLAGS, *QUICK_LINKER)
-    return (*GCC, *flags, "-o", output, "student.o", *objects, *libs, MATHS)
 
 
 def _finished(shop: Workshop, shelf: str, name: str, run: Run) -> Path | None:

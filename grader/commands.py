@@ -43,16 +43,30 @@ def grade(arguments: argparse.Namespace) -> int:
 
 
 def grade_submission(
-    work: Submission, *, fast: bool, trust: bool = False, seed: int | None = None
+    work: Submission,
+    *,
+    fast: bool,
+    trust: bool = False,
+    seed: int | None = None,
+    shards: int = 2,
 ) -> GradeResult:
-    """The whole of a grade: sandbox, build, observe, judge.  `seed`: see observe()."""
+    """The whole of a grade: sandbox, build, observe, judge.
+
+    `seed`, `shards`: see observe().  Two processors are common, so two shards are the quickest
+    for one grade.
+    """
     from grader import observe, sandbox
 
     walls = sandbox.probe(build_root() / "sandbox")
     if not work.own:
         walls.require_for_stranger(trust)
     evidence = observe.observe(
-        work, walls, fast=fast, seed=seed, meanwhile=_load_what_the_end_needs
+        work,
+        walls,
+        fast=fast,
+        seed=seed,
+        shards=shards,
+        meanwhile=_load_what_the_end_needs,
     )
     from grader.judge import judge
 
@@ -103,9 +117,9 @@ def run(arguments: argparse.Namespace) -> int:
         built = build.build_program(shop)
         if built.messages:
             print(built.messages, file=sys.stderr)
-        if not built.program:
+        if not built.path:
             return MARKS_LOST
-        seen = observe.run_once(shop, built.program, fast=arguments.fast, on_line=_echo)
+        seen = observe.run_once(shop, built.path, fast=arguments.fast, on_line=_echo)
     if seen.exit.status == 0:
         return FULL_MARKS
     from grader.judge.program import ending_words

@@ -102,9 +102,9 @@ def built(module: Module, file: Path, sandbox: Sandbox, *, virtual: bool) -> Ite
     source = without_markers(file.read_text(encoding="utf-8"))
     with build.workshop(Submission(module, file.name, source, own=True), sandbox) as shop:
         made = build.build_program(shop)
-        if made.program is None:
+        if made.path is None:
             raise GraderError(f"{file} does not compile: {plain_text.line(made.messages)}")
-        path = made.program
+        path = made.path
 
         def program(on_line: OnLine) -> Run:
             run = run_once(shop, path, fast=virtual, on_line=on_line)

@@ -1,12 +1,12 @@
 """Runs what was built, and writes down what happened: the fourth hop of a grade.
 
     the program             on the wall clock, on a pseudo-terminal: the one real run
-    the program             on the virtual clock
     the sanitized program   on the virtual clock: ASan, UBSan, LeakSanitizer
-    the contract tests      on the virtual clock, sanitized
+    the contract tests      on the virtual clock, in the sanitized program
+    the program             on the virtual clock, if the sanitizers have found anything
 
-The last three go on while the first is under way.  Nothing here judges; where the two
-clocks disagree, the real run is repeated with nothing beside it.
+The others go on while the first is under way.  Nothing here judges; where the two clocks
+disagree, the real run is repeated with nothing beside it.
 """
 
 from __future__ import annotations
@@ -19,15 +19,22 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal, TypeVar
 
 from grader import build
-from grader.build import Workshop
+from grader.build import Built, Workshop
 from grader.clock import LOST
-from grader.execute import Command, Limits, OnLine, run_on_virtual_clock, run_on_wall_clock
+from grader.execute import (
+    Command,
+    Limits,
+    OnLine,
+    look_into,
+    run_on_virtual_clock,
+    run_on_wall_clock,
+)
 from grader.records import (
     Build,
     Evidence,
@@ -59,6 +66,7 @@ TESTS = Limits(
     open_files=2048,
     output_bytes=4 << 20,
 )
+LITTLE_CPU_S = 0.5  # not busy, even with sanitizers
 ENTER = b"\n"  # what a program gets that waits for its user; none should
 ENVIRONMENT: Mapping[str, str] = {
     "PATH": "/usr/bin:/bin",
@@ -75,6 +83,7 @@ def observe(
     *,
     fast: bool,
     seed: int | None = None,
+    shards: int = SHARDS,
     meanwhile: Callable[[], None] = lambda: None,
 ) -> Evidence:
     """All that can be seen of one submission.
@@ -82,6 +91,7 @@ def observe(
     Args:
         fast: leave out the run on the wall clock.
         seed: of the scenarios, to see the same again; None: scenarios that nobody has seen.
+        shards: how many runs share the contract tests, side by side.
         meanwhile: called while the compilers are at work, and there is nothing else to do.
 
     Raises:
@@ -90,26 +100,47 @@ def observe(
     start_s = time.monotonic()
     seed = int.from_bytes(os.urandom(4)) if seed is None else seed
     with build.workshop(submission, sandbox) as shop, ThreadPoolExecutor(5) as pool:
-        tests = pool.submit(_observe_sanitized, shop, seed, pool)
-        program = pool.submit(build.build_program, shop)
+        beside = pool.submit(_observe_sanitized, shop, seed, shards, pool)
+        building = None if fast else pool.submit(build.build_program, shop)
         meanwhile()
-        built = program.result()
-        virtual = pool.submit(_run_virtual, shop, built.program)
-        wall, late_s = None, 0.0
-        if built.program and not fast:
-            wall, late_s = _run_wall(shop, built.program)
-        evidence = replace(tests.result(), virtual=virtual.result(), wall=wall, host_late_s=late_s)
-        evidence = replace(evidence, build=_merge(built, evidence.build))
-        if built.program and _clocks_disagree(evidence):
-            wall, late_s = _run_wall(shop, built.program)
+        plain = building.result() if building else None
+        wall, late_s = _run_wall(shop, plain)
+        evidence = beside.result()
+        if evidence.virtual is None:
+            plain = plain or build.build_program(shop)
+            evidence = replace(evidence, virtual=_run_virtual(shop, plain))
+        evidence = replace(_with_plain(evidence, plain), wall=wall, host_late_s=late_s)
+        if _clocks_disagree(evidence):
+            wall, late_s = _run_wall(shop, plain)
             evidence = replace(evidence, wall=wall, host_late_s=late_s)
     return replace(evidence, seed=seed, duration_s=time.monotonic() - start_s)
 
 
-def _merge(program: Build, tests: Build) -> Build:
-    """Both builds as one; the compiler says the same to both, so its words count once."""
-    messages = program.messages if program.program is None or program.messages else tests.messages
-    return replace(program, messages=messages, sanitized=tests.sanitized, contract=tests.contract)
+def _stands_for_plain(run: Run | None, module: Module) -> bool:
+    """The plain program would do the same: a sanitized one that nothing was found in.
+
+    The sanitizers take some processor time; while it is little, it is not in question.  They
+    leave something else in memory that is freed: so no line may be of the program's own.
+    """
+    known = {line.text for line in module.console.lines}
+    return (
+        run is not None
+        and run.exactness == "exact"
+        and run.exit.status == 0
+        and not run.stderr
+        and run.cpu_s < LITTLE_CPU_S
+        and all(line.text in known for line in run.stdout)
+    )
+
+
+def _with_plain(evidence: Evidence, plain: Built | None) -> Evidence:
+    """What the plain build said counts as well; both compilers say the same, so only once."""
+    if plain is None:
+        return evidence
+    both = evidence.build
+    messages = plain.messages if plain.path is None or plain.messages else both.messages
+    links = both.links and plain.path is not None
+    return replace(evidence, build=replace(both, messages=messages, links=links))
 
 
 def _clocks_disagree(evidence: Evidence) -> bool:
@@ -123,7 +154,7 @@ def run_once(shop: Workshop, program: Path, *, fast: bool, on_line: OnLine | Non
     """One run of a program for somebody who wants to see it run, not to grade it."""
     limits = Limits(wall_s=600.0, virtual_s=3600.0)
     if fast:
-        return _on_virtual_clock(shop, program, limits, on_line=on_line)
+        return _on_virtual_clock(shop, _look_into(shop, program, program), limits, on_line=on_line)
     command = Command((str(program),), shop.bin, ENVIRONMENT)
     return run_on_wall_clock(command, limits, box=shop.space.box(read=("bin",)), on_line=on_line)
 
@@ -136,8 +167,11 @@ def wall_limits(module: Module) -> Limits:
     return Limits(wall_s=module.console.one_after_another_s + 4.0)
 
 
-def _run_wall(shop: Workshop, program: Path) -> tuple[Run, float]:
-    command = Command((str(program),), shop.bin, ENVIRONMENT, ENTER)
+def _run_wall(shop: Workshop, program: Built | None) -> tuple[Run | None, float]:
+    """Returns the run, and by how much this machine woke the grader too late meanwhile."""
+    if not program or not program.path:
+        return None, 0.0
+    command = Command((str(program.path),), shop.bin, ENVIRONMENT, ENTER)
     box = shop.space.box(read=("bin",))
     with _host_lateness() as late_s:
         limits = wall_limits(shop.submission.module)
@@ -170,20 +204,36 @@ def _host_lateness() -> Iterator[Callable[[], float]]:
 # ---- On the virtual clock ----------------------------------------------------------------
 
 
-def _run_virtual(shop: Workshop, program: Path | None) -> Run | None:
-    if program is None:
+@dataclass(frozen=True)
+class _Program:
+    """A binary, and what in it would evade the virtual clock."""
+
+    path: Path
+    evasion: str
+
+
+def _look_into(shop: Workshop, path: Path, code: Path) -> _Program:
+    box = shop.space.box(read=("bin", "object"))
+    return _Program(path, look_into(path, code, box, shop.clock))
+
+
+def _run_virtual(shop: Workshop, program: Built) -> Run | None:
+    if program.path is None or program.code is None:
         return None
-    return _on_virtual_clock(shop, program, VIRTUAL, stdin=ENTER)
+    return _on_virtual_clock(
+        shop, _look_into(shop, program.path, program.code), VIRTUAL, stdin=ENTER
+    )
 
 
 def _on_virtual_clock(
     shop: Workshop,
-    binary: Path,
+    program: _Program,
     limits: Limits,
     *,
     stdin: bytes = b"",
     leaks: bool = False,
     first_process: int = 0,
+    env: Mapping[str, str] = {},
     on_line: OnLine | None = None,
 ) -> Run:
     """One run in simulated time; `leaks`: LeakSanitizer looks at the end, and traces for it.
@@ -194,14 +244,15 @@ def _on_virtual_clock(
     asan = f"detect_stack_use_after_return=1:detect_leaks={int(leaks)}:quarantine_size_mb=8"
     if leaks:  # GLib has no frame pointers: the quick way skips the line that called g_new()
         asan += ":fast_unwind_on_malloc=0"
-    environment = {**ENVIRONMENT, "ASAN_OPTIONS": asan}
+    environment = {**ENVIRONMENT, **env, "ASAN_OPTIONS": asan}
 
     def run() -> Run:
         return run_on_virtual_clock(
-            Command((str(binary),), shop.bin, environment, stdin),
+            Command((str(program.path),), shop.bin, environment, stdin),
             limits,
             box=shop.space.box(read=("bin",), ptrace=leaks),
             vclock=shop.clock,
+            evasion=program.evasion,
             source_name=shop.submission.name,
             first_process=first_process,
             on_line=on_line,
@@ -212,24 +263,27 @@ def _on_virtual_clock(
     return run() if again else seen
 
 
-def _observe_sanitized(shop: Workshop, seed: int, pool: Executor) -> Evidence:
-    """Builds and runs the contract tests, and beside them the sanitized program."""
-    compiles, contract, words = build.build_tests(shop)
-    built = Build(build.shown_command(shop.submission), words, contract=contract)
-    evidence = Evidence(shop.submission, built, sandbox=shop.space.sandbox.name)
-    if not compiles:
+def _observe_sanitized(shop: Workshop, seed: int, shards: int, pool: Executor) -> Evidence:
+    """Builds the sanitized program, and runs it beside the contract tests that are in it."""
+    built = build.build_sanitized(shop)
+    command = build.shown_command(shop.submission)
+    evidence = Evidence(
+        shop.submission,
+        Build(command, built.messages, links=built.path is not None),
+        sandbox=shop.space.sandbox.name,
+    )
+    if built.path is None or built.code is None:
         return evidence
-    beside = pool.submit(_run_sanitized, shop)
-    if contract:
-        runs, tests = _run_tests(shop, contract, seed, pool)
-        evidence = replace(evidence, tests=tests, tests_runs=runs)
-    program, run_beside = beside.result()
-    return replace(evidence, build=replace(built, sanitized=program), sanitized=run_beside)
+    program = _look_into(shop, built.path, built.code)
+    beside = pool.submit(_run_sanitized, shop, program)
+    runs, tests = _run_tests(shop, program, seed, shards, pool)
+    run = beside.result()
+    virtual = run if _stands_for_plain(run, shop.submission.module) else None
+    return replace(evidence, tests=tests, tests_runs=runs, sanitized=run, virtual=virtual)
 
 
-def _run_sanitized(shop: Workshop) -> tuple[Path | None, Run | None]:
-    program = build.link_program(shop)
-    return program, _on_virtual_clock(shop, program, VIRTUAL, leaks=True) if program else None
+def _run_sanitized(shop: Workshop, program: _Program) -> Run:
+    return _on_virtual_clock(shop, program, VIRTUAL, stdin=ENTER, leaks=True)
 
 
 # ---- The contract tests ------------------------------------------------------------------
@@ -249,26 +303,28 @@ def load_scenarios(module: Path, seed: int) -> tuple[Scenario, ...]:
 
 
 def _run_tests(
-    shop: Workshop, contract: Path, seed: int, pool: Executor
+    shop: Workshop, program: _Program, seed: int, n_shards: int, pool: Executor
 ) -> tuple[tuple[Run, ...], tuple[TestRun, ...]]:
     """Runs the tests in shards, side by side."""
     scenarios = load_scenarios(shop.submission.module.folder, seed)
-    shards = [scenarios[first::SHARDS] for first in range(SHARDS)]
-    others = [pool.submit(_run_shard, shop, contract, shard) for shard in shards[1:]]
-    done = [_run_shard(shop, contract, shards[0]), *(other.result() for other in others)]
+    shards = [scenarios[first::n_shards] for first in range(n_shards)]
+    others = [pool.submit(_run_shard, shop, program, shard) for shard in shards[1:]]
+    done = [_run_shard(shop, program, shards[0]), *(other.result() for other in others)]
     by_name = {test.name: test for _, tests in done for test in tests}
     return tuple(run for run, _ in done), tuple(by_name[one.test] for one in scenarios)
 
 
 def _run_shard(
-    shop: Workshop, contract: Path, scenarios: tuple[Scenario, ...]
+    shop: Workshop, program: _Program, scenarios: tuple[Scenario, ...]
 ) -> tuple[Run, tuple[TestRun, ...]]:
     nonce = os.urandom(16).hex()
     given = [f"nonce {nonce}"]
     for scenario in scenarios:
         given += [f"test {scenario.test}", *scenario.given]
     stdin = "".join(f"{line}\n" for line in given).encode()
-    run = _on_virtual_clock(shop, contract, TESTS, stdin=stdin, first_process=1)
+    run = _on_virtual_clock(
+        shop, program, TESTS, stdin=stdin, first_process=1, env={"CONTRACT_TESTS": "1"}
+    )
     return run, split_tests(run, scenarios, nonce)
 
 

@@ -67,13 +67,9 @@ class Parts:
 
     @property
     def sanitized_objects(self) -> tuple[Path, ...]:
-        """The same for the sanitized build."""
-        return tuple(self.folder / f"{name}-sanitized.o" for name in self.sources)
-
-    @property
-    def contract_objects(self) -> tuple[Path, ...]:
-        """The frame and the contract tests."""
-        return (self.folder / "contract.o", self.folder / "harness.o")
+        """The same for the sanitized build, and the contract tests with their frame."""
+        names = ("contract", "harness", *(f"{name}-sanitized" for name in self.sources))
+        return tuple(self.folder / f"{name}.o" for name in names)
 
     @property
     def tools(self) -> Path:

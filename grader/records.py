@@ -154,13 +154,11 @@ class Submission:
 
 @dataclass(frozen=True)
 class Build:
-    """The binaries, or why there are none."""
+    """Whether the program links, also with the contract tests, or why not."""
 
     command: str  # what the student can type to get the same program
     messages: str  # the compiler's, pointing at the student's own lines
-    program: Path | None = None  # as the student would build it
-    sanitized: Path | None = None  # the same with ASan, UBSan and LeakSanitizer
-    contract: Path | None = None  # the student's functions driven by the Check tests
+    links: bool
 
 
 # ---- observe: what happened, no opinion ------------------------------------------------

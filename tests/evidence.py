@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from grader import catalog
 from grader.records import (
@@ -65,7 +64,7 @@ def evidence(timeline: Sequence[tuple[float, str]] = RIGHT, **changes: object) -
     program = run(timeline)
     whole = Evidence(
         submission=Submission(GATHER, NAME, "", own=True),
-        build=Build("gcc ...", "", Path("program"), Path("sanitized"), Path("contract")),
+        build=Build("gcc ...", "", links=True),
         wall=replace(program, clock="wall"),
         virtual=program,
         sanitized=program,

@@ -135,7 +135,7 @@ def evidence(run: Run, source: str, name: str = "exercises/0.5-gather/experiment
     """Evidence with both runs of one program."""
     return Evidence(
         submission=Submission(module(), name, source, own=True),
-        build=Build("gcc -Wall -Wextra ...", ""),
+        build=Build("gcc -Wall -Wextra ...", "", links=True),
         wall=wall_run(run),
         virtual=run,
         sandbox="bubblewrap",

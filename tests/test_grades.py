@@ -76,6 +76,15 @@ def test_the_sandbox_changes_no_verdict(name: str) -> None:
     assert [one.id for one in inside.diagnoses] == [one.id for one in outside.diagnoses]
 
 
+def test_the_plain_program_is_only_built_if_need_be() -> None:
+    """To be run in real time, or since the sanitized one ended with a report of its own."""
+    right = grade(MODULE.solution, fast=True).evidence
+    assert right.virtual is right.sanitized
+    leaking = grade(MISTAKES / "results_never_freed.c", fast=True).evidence
+    assert leaking.sanitized and leaking.sanitized.exit.status != 0
+    assert leaking.virtual and leaking.virtual.exit.status == 0
+
+
 def test_each_contract_test_runs_in_one_shard() -> None:
     """Together the shards run what the module has, and nothing twice."""
     evidence = grade(MODULE.solution, fast=True).evidence

@@ -487,8 +487,7 @@ def test_a_compiler_error_is_all_that_is_said() -> None:
     whole = evidence()
     broken = replace(
         whole.build,
-        program=None,
-        contract=None,
+        links=False,
         messages="exercises/0.5-gather/experiments.c:12:3: error: expected ';'",
     )
     result = judge(replace(whole, build=broken, wall=None, virtual=None, sanitized=None, tests=()))
@@ -758,7 +757,7 @@ def test_an_error_in_a_macro_is_shown_where_it_is_used() -> None:
         "   29 | #define NEEDS(...)\n"
         f"{NAME}:310:12: note: in expansion of macro ‘NEEDS’"
     )
-    broken = Build("gcc ...", messages)
+    broken = Build("gcc ...", messages, links=False)
     result = judge(evidence(build=broken))
     assert (first(result), result.diagnoses[0].lines) == ("does-not-compile", (310,))
     assert result.diagnoses[0].evidence.startswith(f"{NAME}:310: error in plan.h, line 29: init")

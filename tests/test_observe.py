@@ -8,6 +8,7 @@ from unittest.mock import MagicMock
 import pytest
 from evidence import GATHER, lines, run, wait
 from grader import observe
+from grader.build import Built
 from grader.observe import load_scenarios, split_tests
 from grader.records import Exit, Scenario, TestRun
 
@@ -121,6 +122,26 @@ def test_what_a_busy_machine_disturbed_is_run_again(
     seen = [run([]), run([], exactness="inexact", reason=reason, exit=ended)]
     count = len(seen)
     monkeypatch.setattr(observe, "run_on_virtual_clock", lambda *_, **__: seen.pop())
-    shop = MagicMock()
-    observe._run_virtual(shop, Path("/box/bin/program"))
+    monkeypatch.setattr(observe, "look_into", lambda *_: "")
+    program = Path("/box/bin/program")
+    observe._run_virtual(MagicMock(), Built("", program, program))
     assert count - len(seen) == runs
+
+
+@pytest.mark.parametrize(
+    ("changes", "stands"),
+    [
+        ({}, True),
+        ({"exit": Exit(status=1)}, False),
+        ({"exit": Exit(stopped="stuck")}, False),
+        ({"stderr": lines([(0.0, "GLib-CRITICAL **: no source")])}, False),
+        ({"exactness": "not measured"}, False),
+        ({"cpu_s": 0.6}, False),
+        ({"stdout": lines([(3.0, "All done: [y]")])}, False),
+    ],
+)
+def test_the_sanitized_run_stands_for_the_plain_one(
+    changes: dict[str, object], stands: bool
+) -> None:
+    """As long as nothing is in it that the sanitizers may have changed."""
+    assert observe._stands_for_plain(run(**changes), GATHER) == stands

@@ -68,7 +68,7 @@ def got_to_the_experiments(evidence: Evidence) -> bool:
 
 def builds(evidence: Evidence) -> list[Finding]:
     """The program compiles and links, and so do the contract tests around its functions."""
-    if evidence.build.program and evidence.build.contract:
+    if evidence.build.links:
         return []
     messages = evidence.build.messages.splitlines()
     for number, text in enumerate(messages):

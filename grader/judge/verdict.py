@@ -65,7 +65,7 @@ def _verdict(checks: Sequence[CheckResult]) -> Literal["pass", "fail", "error"]:
 def _examine(tests: Tests, check: CheckSpec) -> list[Finding]:
     """All findings against one check."""
     evidence = tests.evidence
-    if not evidence.build.program or not evidence.build.contract:
+    if not evidence.build.links:
         return EXAMINERS["builds"](evidence) if check.id == "builds" else []
     found = list(EXAMINERS[check.id](evidence)) if check.id in EXAMINERS else []
     for name in check.tests:
@@ -103,9 +103,9 @@ def _ran_out_of_real_time(evidence: Evidence, check: CheckSpec) -> bool:
 
 
 def _without_findings(evidence: Evidence, check: CheckSpec) -> CheckResult:
-    built = evidence.build.program is not None and evidence.build.contract is not None
     reached = check.id == "builds" or (
-        built and (check.id not in MANNERS or program.got_to_the_experiments(evidence))
+        evidence.build.links
+        and (check.id not in MANNERS or program.got_to_the_experiments(evidence))
     )
     if reached:
         return CheckResult(check.id, check.title, "pass", check.points, check.points)
