@@ -327,6 +327,17 @@ def test_children_in_other_ways(run: RunProgram) -> None:
     ]
 
 
+def test_a_subprocess_needs_no_copy_of_its_parent(run: RunProgram) -> None:
+    """Unless there is a file to be closed in it, or one to be merged, or nothing to be run."""
+    assert _timed(_exact(run("subprocesses"))) == [
+        (1.0, "forks: 1, file: closed"),
+        (2.0, "forks: 1, file: closed"),
+        (2.0, "merged: out"),
+        (2.0, "error"),
+        (2.0, "missing: 1"),
+    ]
+
+
 def test_children_whose_end_no_signal_tells(run: RunProgram) -> None:
     assert _timed(_exact(run("child_unheard"))) == [(2.0, "status 2"), (5.0, "status 5")]
 

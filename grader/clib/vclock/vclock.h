@@ -25,8 +25,8 @@
  * Threads:  pthread_create _join _tryjoin_np _timedjoin_np, mutexes, condition variables,
  *           read-write locks, semaphores, futexes by syscall() (GMutex, GCond)
  * Timers:   timerfd, alarm, setitimer (ITIMER_REAL), timer_create (by signal)
- * Children: fork vfork exec* posix_spawn posix_spawnp system popen, wait* and waitid;
- *           a child that is dynamically linked runs on the same clock
+ * Children: fork vfork exec* posix_spawn posix_spawnp system popen GSubprocess, wait* and
+ *           waitid; a child that is dynamically linked runs on the same clock
  * Signals:  a handler runs while its thread has the permission to run; the calls that a
  *           signal interrupts return EINTR
  * Spinning: thousands of clock reads, poll (0) or sched_yield without a wait make time
