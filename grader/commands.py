@@ -50,11 +50,7 @@ def grade_submission(
     seed: int | None = None,
     shards: int = 2,
 ) -> GradeResult:
-    """The whole of a grade: sandbox, build, observe, judge.
-
-    `seed`, `shards`: see observe().  Two processors are common, so two shards are the quickest
-    for one grade.
-    """
+    """The whole of a grade: sandbox, build, observe, judge.  `seed`, `shards`: see observe()."""
     from grader import observe, sandbox
 
     walls = sandbox.probe(build_root() / "sandbox")

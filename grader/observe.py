@@ -52,7 +52,6 @@ from grader.sandbox import Sandbox
 
 CLOCKS_AGREE_S = 0.5  # a difference that no calm machine makes
 TICK_S = 0.02
-SHARDS = 2  # runs that share the contract tests; two processors are common
 # Long enough to see that milliseconds were taken for seconds; the processor time is a hundred
 # times what a right program needs, and what one that never stops asking gets.
 VIRTUAL = Limits(virtual_s=4000.0, wall_s=60.0, cpu_s=2.0)
@@ -66,7 +65,7 @@ TESTS = Limits(
     open_files=2048,
     output_bytes=4 << 20,
 )
-LITTLE_CPU_S = 0.5  # not busy, even with sanitizers
+LITTLE_CPU_S = 0.5  # less than what the judge calls busy (BUSY_CPU_S)
 ENTER = b"\n"  # what a program gets that waits for its user; none should
 ENVIRONMENT: Mapping[str, str] = {
     "PATH": "/usr/bin:/bin",
@@ -83,7 +82,7 @@ def observe(
     *,
     fast: bool,
     seed: int | None = None,
-    shards: int = SHARDS,
+    shards: int = 2,
     meanwhile: Callable[[], None] = lambda: None,
 ) -> Evidence:
     """All that can be seen of one submission.
@@ -91,7 +90,7 @@ def observe(
     Args:
         fast: leave out the run on the wall clock.
         seed: of the scenarios, to see the same again; None: scenarios that nobody has seen.
-        shards: how many runs share the contract tests, side by side.
+        shards: how many runs share the contract tests, side by side; two processors are common.
         meanwhile: called while the compilers are at work, and there is nothing else to do.
 
     Raises:

@@ -137,7 +137,7 @@ def test_how_it_ended(shell: Shell, script: str, ended: Exit) -> None:
         ("exec yes >file", Limits(wall_s=60.0, file_bytes=1 << 16), "file size limit"),
         (
             "for i in 1 2 3 4 5 6 7 8; do sleep 1000 & done; wait",
-            Limits(wall_s=60.0, processes=6),
+            Limits(wall_s=60.0, processes=4),
             "process limit",
         ),
         (
