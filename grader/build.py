@@ -8,7 +8,6 @@ All of it happens in a workspace of the sandbox, whose shelves are
 
     course   the module's public headers and ready-made objects; read only
     plain, sanitized   where the compiler works, one for each build
-    object   the student's part of a program, to be looked into
     bin      the finished programs with the module's tools and data; where they run
 """
 
@@ -46,7 +45,6 @@ class Built:
 
     messages: str  # in the student's own line numbers
     path: Path | None  # of the binary; None if it does not compile or link
-    code: Path | None  # what is the student's of it: an object file, or all of it
 
 
 @dataclass(frozen=True)
@@ -108,8 +106,7 @@ def build_program(shop: Workshop) -> Built:
         *parts.package_flags(packages, "--libs"),
         MATHS,
     )
-    program = _finished(shop, "plain", "program", run)
-    return Built(_messages(run), program, code=program)
+    return Built(_messages(run), _finished(shop, "plain", "program", run))
 
 
 def build_sanitized(shop: Workshop) -> Built:
@@ -135,9 +132,7 @@ def build_sanitized(shop: Workshop) -> Built:
     # One box for both: opening it takes a tenth of the time of a compiler.
     script = f"{shlex.join(compiling)} && exec {shlex.join(linking)}"
     run = _run(shop, "sanitized", "/bin/sh", "-c", script)
-    program = _finished(shop, "sanitized", "sanitized", run)
-    code = shop.space.take(shop.space.shelf("sanitized") / "student.o", "object")
-    return Built(_messages(run), program, code if program else None)
+    return Built(_messages(run), _finished(shop, "sanitized", "sanitized", run))
 
 
 def _source(shop: Workshop, shelf: str) -> str:

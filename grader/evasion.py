@@ -91,16 +91,13 @@ class Binary(Protocol):
         """The lines that a tool prints, run where a stranger's program may be read."""
 
 
-def _calls_kernel(binary: Binary, code: Path) -> bool:
+def _calls_kernel(binary: Binary) -> bool:
     script = f'objdump --disassemble --no-show-raw-insn "$0" | grep -m 1 -E "{KERNEL_CALL}"'
-    return bool(binary.ask(("/bin/sh", "-c", script, str(code))))
+    return bool(binary.ask(("/bin/sh", "-c", script, str(binary.path))))
 
 
-def find_evasion(binary: Binary, code: Path, vclock: Path) -> str:
-    """Why a run of `binary` would not be measured on the virtual clock; "" if it would.
-
-    `code` is the stranger's part of it: an object file, or the binary itself.
-    """
+def find_evasion(binary: Binary, vclock: Path) -> str:
+    """Why a run of `binary` would not be measured on the virtual clock; "" if it would."""
     try:
         elf = _Elf(binary.path)
         if not elf.has_loader:
@@ -108,7 +105,7 @@ def find_evasion(binary: Binary, code: Path, vclock: Path) -> str:
         own = set(elf.defined()) & set(_Elf(vclock).defined())
         if own:
             return f"the program defines its own {min(own)}()"
-        if _Elf(code).may_call_kernel() and _calls_kernel(binary, code):
+        if elf.may_call_kernel() and _calls_kernel(binary):
             return "the program calls the kernel without libc"
     except (OSError, struct.error, IndexError, ValueError) as error:
         return f"the program could not be examined: {type(error).__name__}"

@@ -612,20 +612,19 @@ def run_on_virtual_clock(
     *,
     box: Box,
     vclock: Path,
-    evasion: str,
     source_name: str,
     first_process: int = 0,
     on_line: OnLine | None = None,
 ) -> Run:
     """Runs `command` with simulated time, as fast as it can compute.
 
-    `vclock` is the preloaded library; `evasion` what look_into() says of the program;
-    `source_name` the file that call sites are looked up in; `first_process` the first that
-    runs it (1: process 0 is a frame of ours).  Times are virtual, exact to the nanosecond.
-    When the program evades the clock the run says so in `exactness` and `reason`.  Raises
-    GraderError when it cannot start.
+    `vclock` is the preloaded library; `source_name` the file that call sites are looked up
+    in; `first_process` the first that runs it (1: process 0 is a frame of ours).  Times are
+    virtual, exact to the nanosecond.  When the program evades the clock the run says so in
+    `exactness` and `reason`.  Raises GraderError when it cannot start.
     """
     binary = _Binary(Path(command.argv[0]), box)
+    evasion = find_evasion(binary, vclock)
     if evasion:  # it waits in real time, maybe for hours
         limits = replace(limits, wall_s=min(limits.wall_s, EVADING_S))
     files = _Descriptors(with_terminal=False)
@@ -643,14 +642,6 @@ def run_on_virtual_clock(
     run = _wall_run(session, stdin, ended, cpu_s)
     places = _places(clock, binary, source_name, first_process)
     return _virtual_run(run, clock, places, evasion)
-
-
-def look_into(program: Path, code: Path, box: Box, vclock: Path) -> str:
-    """What in `program` would evade the virtual clock; "" if nothing does.
-
-    `code` is what a stranger wrote of it, as an object file or a program; `box` can read both.
-    """
-    return find_evasion(_Binary(program, box), code, vclock)
 
 
 def _virtual_env(env: Mapping[str, str], files: _Descriptors) -> dict[str, str]:

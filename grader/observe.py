@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -27,14 +27,7 @@ from typing import Literal, TypeVar
 from grader import build
 from grader.build import Built, Workshop
 from grader.clock import LOST
-from grader.execute import (
-    Command,
-    Limits,
-    OnLine,
-    look_into,
-    run_on_virtual_clock,
-    run_on_wall_clock,
-)
+from grader.execute import Command, Limits, OnLine, run_on_virtual_clock, run_on_wall_clock
 from grader.records import (
     Build,
     Evidence,
@@ -153,7 +146,7 @@ def run_once(shop: Workshop, program: Path, *, fast: bool, on_line: OnLine | Non
     """One run of a program for somebody who wants to see it run, not to grade it."""
     limits = Limits(wall_s=600.0, virtual_s=3600.0)
     if fast:
-        return _on_virtual_clock(shop, _look_into(shop, program, program), limits, on_line=on_line)
+        return _on_virtual_clock(shop, program, limits, on_line=on_line)
     command = Command((str(program),), shop.bin, ENVIRONMENT)
     return run_on_wall_clock(command, limits, box=shop.space.box(read=("bin",)), on_line=on_line)
 
@@ -203,30 +196,15 @@ def _host_lateness() -> Iterator[Callable[[], float]]:
 # ---- On the virtual clock ----------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Program:
-    """A binary, and what in it would evade the virtual clock."""
-
-    path: Path
-    evasion: str
-
-
-def _look_into(shop: Workshop, path: Path, code: Path) -> _Program:
-    box = shop.space.box(read=("bin", "object"))
-    return _Program(path, look_into(path, code, box, shop.clock))
-
-
 def _run_virtual(shop: Workshop, program: Built) -> Run | None:
-    if program.path is None or program.code is None:
+    if program.path is None:
         return None
-    return _on_virtual_clock(
-        shop, _look_into(shop, program.path, program.code), VIRTUAL, stdin=ENTER
-    )
+    return _on_virtual_clock(shop, program.path, VIRTUAL, stdin=ENTER)
 
 
 def _on_virtual_clock(
     shop: Workshop,
-    program: _Program,
+    program: Path,
     limits: Limits,
     *,
     stdin: bytes = b"",
@@ -247,11 +225,10 @@ def _on_virtual_clock(
 
     def run() -> Run:
         return run_on_virtual_clock(
-            Command((str(program.path),), shop.bin, environment, stdin),
+            Command((str(program),), shop.bin, environment, stdin),
             limits,
             box=shop.space.box(read=("bin",), ptrace=leaks),
             vclock=shop.clock,
-            evasion=program.evasion,
             source_name=shop.submission.name,
             first_process=first_process,
             on_line=on_line,
@@ -271,17 +248,16 @@ def _observe_sanitized(shop: Workshop, seed: int, shards: int, pool: Executor) -
         Build(command, built.messages, links=built.path is not None),
         sandbox=shop.space.sandbox.name,
     )
-    if built.path is None or built.code is None:
+    if built.path is None:
         return evidence
-    program = _look_into(shop, built.path, built.code)
-    beside = pool.submit(_run_sanitized, shop, program)
-    runs, tests = _run_tests(shop, program, seed, shards, pool)
+    beside = pool.submit(_run_sanitized, shop, built.path)
+    runs, tests = _run_tests(shop, built.path, seed, shards, pool)
     run = beside.result()
     virtual = run if _stands_for_plain(run, shop.submission.module) else None
     return replace(evidence, tests=tests, tests_runs=runs, sanitized=run, virtual=virtual)
 
 
-def _run_sanitized(shop: Workshop, program: _Program) -> Run:
+def _run_sanitized(shop: Workshop, program: Path) -> Run:
     return _on_virtual_clock(shop, program, VIRTUAL, stdin=ENTER, leaks=True)
 
 
@@ -302,7 +278,7 @@ def load_scenarios(module: Path, seed: int) -> tuple[Scenario, ...]:
 
 
 def _run_tests(
-    shop: Workshop, program: _Program, seed: int, n_shards: int, pool: Executor
+    shop: Workshop, program: Path, seed: int, n_shards: int, pool: Executor
 ) -> tuple[tuple[Run, ...], tuple[TestRun, ...]]:
     """Runs the tests in shards, side by side."""
     scenarios = load_scenarios(shop.submission.module.folder, seed)
@@ -314,7 +290,7 @@ def _run_tests(
 
 
 def _run_shard(
-    shop: Workshop, program: _Program, scenarios: tuple[Scenario, ...]
+    shop: Workshop, program: Path, scenarios: tuple[Scenario, ...]
 ) -> tuple[Run, tuple[TestRun, ...]]:
     nonce = os.urandom(16).hex()
     given = [f"nonce {nonce}"]
