@@ -29,6 +29,7 @@ from grader.build import Built, Workshop
 from grader.clock import LOST
 from grader.execute import Command, Limits, OnLine, run_on_virtual_clock, run_on_wall_clock
 from grader.records import (
+    BUSY_CPU_S,
     Build,
     Evidence,
     GraderError,
@@ -58,7 +59,6 @@ TESTS = Limits(
     open_files=2048,
     output_bytes=4 << 20,
 )
-LITTLE_CPU_S = 0.5  # less than what the judge calls busy (BUSY_CPU_S)
 ENTER = b"\n"  # what a program gets that waits for its user; none should
 ENVIRONMENT: Mapping[str, str] = {
     "PATH": "/usr/bin:/bin",
@@ -111,7 +111,7 @@ def observe(
 def _stands_for_plain(run: Run | None, module: Module) -> bool:
     """The plain program would do the same: a sanitized one that nothing was found in.
 
-    The sanitizers take some processor time; while it is little, it is not in question.  They
+    The sanitizers take some processor time: who is not busy with them is not without.  They
     leave something else in memory that is freed: so no line may be of the program's own.
     """
     known = {line.text for line in module.console.lines}
@@ -120,7 +120,7 @@ def _stands_for_plain(run: Run | None, module: Module) -> bool:
         and run.exactness == "exact"
         and run.exit.status == 0
         and not run.stderr
-        and run.cpu_s < LITTLE_CPU_S
+        and run.cpu_s < BUSY_CPU_S
         and all(line.text in known for line in run.stdout)
     )
 

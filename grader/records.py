@@ -21,6 +21,7 @@ from typing import Literal
 
 
 POLL_S = 0.0025  # whoever waits for no longer than this, again and again, is polling
+BUSY_CPU_S = 0.5  # of processor time in a run of some seconds that only waits
 
 
 class GraderError(Exception):

@@ -14,12 +14,21 @@ from pathlib import PurePath
 from grader.judge import console, reports
 from grader.judge.console import due_lines
 from grader.judge.findings import MOMENT_S, Finding, at, blocking_waits, lines_of
-from grader.records import POLL_S, Console, Evidence, OutputLine, Run, Spin, TestRun, Wait
+from grader.records import (
+    BUSY_CPU_S,
+    POLL_S,
+    Console,
+    Evidence,
+    OutputLine,
+    Run,
+    Spin,
+    TestRun,
+    Wait,
+)
 
 # Threads that GLib starts for itself, as soon as a GTask or a child watch is made.
 GLIBS_OWN_THREADS = frozenset({"pool-spawner", "gmain", "gdbus"})
 WAITING = ("stuck", "virtual limit", "wall limit")  # what ended a run that only waited
-BUSY_CPU_S = 0.5  # of processor time in a run of some seconds that only waits
 EARLY_S = 0.1  # that much before it is due, a start is no matter of chance
 MOST_POLLS_PER_S = 300  # a tick of 5 ms is short; who looks more often does so for nothing
 _ERROR_LINE = re.compile(r"(.*?):(\d+):(?:\d+:)? (?:fatal )?error: (.*)")
