@@ -153,6 +153,13 @@ def test_a_limit_of_processes_counts_this_box_alone(space: Workspace) -> None:
     assert [child.communicate()[0] for child in children] == ["all\n"] * 3
 
 
+def test_as_many_processes_as_are_allowed_may_run(space: Workspace) -> None:
+    """The kernel counts the shell, its children and process 1, but not what is outside."""
+    allowed = replace(Limits(), processes=12)
+    ran = run(space.box(), "for i in $(seq 10); do sleep 1 & done; wait; echo all", allowed)
+    assert (ran.exit, texts(ran)) == (Exit(status=0), ["all"])
+
+
 def test_a_limit_of_processes_holds(space: Workspace) -> None:
     ran = run(space.box(), "for i in $(seq 90); do sleep 5 & done", replace(Limits(), processes=20))
     assert ran.exit.stopped == "process limit" or "fork" in "".join(texts(ran))
