@@ -13,7 +13,6 @@ All of it happens in a workspace of the sandbox, whose shelves are
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -112,26 +111,21 @@ def build_program(shop: Workshop) -> Built:
 def build_sanitized(shop: Workshop) -> Built:
     """The program and the contract tests in one, with ASan, UBSan and LeakSanitizer."""
     packages = shop.submission.module.packages
-    compiling = (
+    run = _run(
+        shop,
+        "sanitized",
         *GCC,
         *parts.BUILD_FLAGS,
         *parts.SANITIZE_FLAGS,
         *parts.package_flags(packages, "--cflags"),
         f"-I{shop.parts.sanitized_include}",
-        *("-c", _source(shop, "sanitized"), "-o", "student.o"),
-    )
-    linking = (
-        *GCC,
-        *parts.SANITIZE_FLAGS,
-        *("student.o", *map(str, shop.parts.sanitized_objects)),
+        _source(shop, "sanitized"),
+        *map(str, shop.parts.sanitized_objects),
         *(*QUICK_LINKER, *HARNESS_WRAPS, BIND_ONCE, "-o", "sanitized"),
         *parts.package_flags(("check",), "--libs"),
         *parts.package_flags(packages, "--libs"),
         MATHS,
     )
-    # One box for both: opening it takes a tenth of the time of a compiler.
-    script = f"{shlex.join(compiling)} && exec {shlex.join(linking)}"
-    run = _run(shop, "sanitized", "/bin/sh", "-c", script)
     return Built(_messages(run), _finished(shop, "sanitized", "sanitized", run))
 
 
