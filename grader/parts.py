@@ -37,6 +37,11 @@ SANITIZE_FLAGS = (
 # Nothing in a report tells where this checkout lies.
 NEUTRAL_PATHS = f"-ffile-prefix-map={ROOT}/="
 PART_FLAGS = ("-std=gnu11", "-g", "-w", NEUTRAL_PATHS)
+CLOCK_FLAGS = (
+    *("-std=gnu11", "-O2", "-g", "-shared", "-fPIC", NEUTRAL_PATHS, "-Wall", "-Wextra", "-pthread"),
+    # Each tool of a module loads this library: it must not load others.
+    *("-static-libgcc", "-Wl,--exclude-libs,ALL"),
+)
 
 
 @dataclass(frozen=True)
@@ -67,8 +72,8 @@ class Parts:
 
     @property
     def sanitized_objects(self) -> tuple[Path, ...]:
-        """The same for the sanitized build, and the contract tests with their frame."""
-        names = ("contract", "harness", *(f"{name}-sanitized" for name in self.sources))
+        """The same for the sanitized build, and the contract tests behind their frame."""
+        names = ("harness", "contract", *(f"{name}-sanitized" for name in self.sources))
         return tuple(self.folder / f"{name}.o" for name in names)
 
     @property
@@ -105,24 +110,12 @@ def for_module(module: Module) -> Parts:
 def virtual_clock() -> Path:
     """The preloaded library of the virtual clock."""
     sources = sorted((CLIB / "vclock").glob("*.[ch]"))
-    key = _digest(sources, ("vclock",))
 
     def build(target: Path) -> None:
         c_files = [str(path) for path in sources if path.suffix == ".c"]
-        flags = [
-            "-std=gnu11",
-            "-O2",
-            "-g",
-            "-shared",
-            "-fPIC",
-            NEUTRAL_PATHS,
-            "-Wall",
-            "-Wextra",
-            "-pthread",
-        ]
-        _compile([*flags, *c_files, "-o", str(target / "vclock.so"), "-ldl"])
+        _compile([*CLOCK_FLAGS, *c_files, "-o", str(target / "vclock.so"), "-ldl"])
 
-    return _kept(key, build) / "vclock.so"
+    return _kept(_digest(sources, CLOCK_FLAGS), build) / "vclock.so"
 
 
 def _key(module: Module) -> str:
