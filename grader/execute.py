@@ -20,6 +20,7 @@ import selectors
 import signal
 import socket
 import subprocess
+import sys
 import termios
 import time
 import tty
@@ -27,13 +28,15 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from grader.clock import NS_PER_S, Clock, Sites
+from grader.elf import ELF_ERRORS, Elf
 from grader.evasion import find_evasion
 from grader.records import Exit, GraderError, OutputLine, Run, Site, Spin, Started, Wait
 
 OnLine = Callable[[str, OutputLine], None]  # stream ("stdout", "stderr", "report"), line
+Traced = TypeVar("Traced", Wait, Started, Spin)
 
 READ_BYTES = 1 << 16
 LONGEST_LINE_BYTES = 1 << 16
@@ -47,6 +50,7 @@ BOX_TASKS = 4  # bubblewrap's own: the kernel, where it counts, leaves out those
 CLOCK_FILES = 512  # descriptors for the virtual clock, one per thread
 SWEEPS = 1000  # how often what a run left behind is looked for, until there is nothing
 PF_EXITING, PF_KTHREAD = 0x4, 0x200000  # flags in /proc/PID/stat: include/linux/sched.h
+FRAME = "contract_"  # how the functions of harness.c begin
 RUN_MARK = "GRADER_RUN"  # the environment variable that marks the processes of one run
 
 
@@ -135,7 +139,7 @@ class LineReader:
         self._seen_bytes = self._head_bytes = self._tail_bytes = 0
         self._head: list[OutputLine] = []
         self._tail: deque[tuple[int, OutputLine]] = deque()
-        self._partial = bytearray()
+        self._partial = b""
         self._partial_s = 0.0
 
     @property
@@ -160,26 +164,22 @@ class LineReader:
     def finish(self) -> None:
         """Counts a last line that has no newline."""
         if self._partial:
-            self._keep(bytes(self._partial), self._partial_s)
-            self._partial.clear()
+            self._keep(self._partial, self._partial_s)
+            self._partial = b""
         os.close(self.fd)
         self.open = False
 
     def _take(self, data: bytes, now_s: float) -> None:
         self._seen_bytes += len(data)
-        *whole, rest = data.split(b"\n")
-        for piece in whole:
-            self._grow(piece, now_s)
-            self._keep(bytes(self._partial), now_s)
-            self._partial.clear()
-        if rest:
-            self._grow(rest, now_s)
+        *whole, rest = (self._partial + data).split(b"\n")
+        for raw in whole:
+            self._keep(self._cut(raw), now_s)
+        if data:
+            self._partial, self._partial_s = self._cut(rest), now_s
 
-    def _grow(self, piece: bytes, now_s: float) -> None:
-        room = max(0, LONGEST_LINE_BYTES - len(self._partial))
-        self._partial += piece[:room]
-        self._partial_s = now_s
-        self.cut_bytes += len(piece[room:])
+    def _cut(self, raw: bytes) -> bytes:
+        self.cut_bytes += max(0, len(raw) - LONGEST_LINE_BYTES)
+        return raw[:LONGEST_LINE_BYTES]
 
     def _keep(self, raw: bytes, time_s: float) -> None:
         line = OutputLine(time_s, raw.decode("utf-8", "replace"))
@@ -188,14 +188,17 @@ class LineReader:
             self._head.append(line)
             self._head_bytes += size
         else:
-            self._tail.append((size, line))
-            self._tail_bytes += size
+            self._keep_at_the_end(line, size)
+        if self._on_line:
+            self._on_line(self.name, line)
+
+    def _keep_at_the_end(self, line: OutputLine, size: int) -> None:
+        self._tail.append((size, line))
+        self._tail_bytes += size
         while self._tail_bytes > self._half_bytes:
             gone, _ = self._tail.popleft()
             self._tail_bytes -= gone
             self.cut_bytes += gone
-        if self._on_line:
-            self._on_line(self.name, line)
 
 
 # ---- Processes: one tree, limited, and gone at the end -------------------------------------
@@ -357,8 +360,8 @@ class Session:
 
     def drain(self) -> None:
         """Stamps all that was written up to now."""
-        ready = {fd for fd, _ in self.written.poll(0)}
-        self._read([stream for stream in self.streams if stream.fd in ready])
+        if ready := {fd for fd, _ in self.written.poll(0)}:
+            self._read([stream for stream in self.streams if stream.fd in ready])
 
     def drain_all(self) -> None:
         """Stamps also what no news of has come yet: a terminal passes things on a little later."""
@@ -666,9 +669,10 @@ def _places(
 
 
 def _virtual_run(run: Run, clock: Clock, places: Mapping[int, Site], evasion: str) -> Run:
-    def site(sites: Sites) -> Site | None:
-        """The innermost one in the student's file."""
-        return next((places[address] for address in sites if address in places), None)
+    def located(one: Traced, sites: Sites) -> Traced:
+        """With the innermost of its sites in the student's file, if there is one."""
+        site = next((places[address] for address in sites if address in places), None)
+        return replace(one, site=site) if site else one
 
     exactness, reason = clock.exactness, clock.reason
     if evasion or not clock.has_reported:
@@ -678,9 +682,9 @@ def _virtual_run(run: Run, clock: Clock, places: Mapping[int, Site], evasion: st
         clock="virtual",
         exactness=exactness,
         reason=reason,
-        waits=tuple(replace(one, site=site(sites)) for one, sites in clock.waits),
-        started=tuple(replace(one, site=site(sites)) for one, sites in clock.started),
-        spins=tuple(replace(one, site=site(sites)) for one, sites in clock.spins),
+        waits=tuple(located(one, sites) for one, sites in clock.waits),
+        started=tuple(located(one, sites) for one, sites in clock.started),
+        spins=tuple(located(one, sites) for one, sites in clock.spins),
         stops=tuple(clock.stops),
         loops_alive=clock.loops_alive,
     )
@@ -699,8 +703,23 @@ class _Binary:
         run = run_on_wall_clock(command, Limits(), box=self.box)
         return [line.text for line in run.stdout]
 
+    def _students_code(self) -> range:
+        """Where it is: between what starts a program and the frame of the contract tests."""
+        try:
+            elf = Elf(self.path)
+            functions = [one for one in elf.defined() if one.is_function]
+            start = max(one.address for one in functions if one.name == "_start")
+            begin = min(address for address in elf.functions if address > start)
+        except ELF_ERRORS:
+            return range(sys.maxsize)
+        frame = (one.address for one in functions if one.name.startswith(FRAME))
+        return range(begin, min(frame, default=sys.maxsize))
+
     def look_up(self, source_name: str, addresses: set[int]) -> dict[int, Site]:
         """Those of the return addresses that lie in the file `source_name`."""
+        if addresses:
+            students = self._students_code()
+            addresses = {address for address in addresses if address in students}
         if not addresses:
             return {}
         # A return address is behind the call: one less is within it.
