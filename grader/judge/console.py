@@ -34,7 +34,10 @@ def due_lines(console: Console) -> list[Due]:
 
 def seen_lines(lines: Sequence[OutputLine]) -> list[OutputLine]:
     """`lines` without trailing white space and without empty lines at the end."""
-    stripped = [OutputLine(line.time_s, line.text.rstrip()) for line in lines]
+    stripped = [
+        line if line.text == (text := line.text.rstrip()) else OutputLine(line.time_s, text)
+        for line in lines
+    ]
     while stripped and not stripped[-1].text:
         stripped.pop()
     return stripped
