@@ -291,6 +291,7 @@ class TestRun:
     stopped: str = ""  # as Exit.stopped
     stopped_s: float = 0.0  # when that was
     died: bool = False  # before its end; message and diagnosis are what it said until then
+    fresh: bool = True  # no other test had run in its process before
 
     @property
     def name(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import MagicMock
 
@@ -10,14 +11,14 @@ from evidence import GATHER, lines, run, wait
 from grader import observe
 from grader.build import Built
 from grader.observe import load_scenarios, split_tests
-from grader.records import Exit, Scenario, TestRun
+from grader.records import Exit, Run, Scenario, TestRun
 
 NONCE = "c0ffee"
 SCENARIOS = (Scenario("one"), Scenario("two"))
 REPORT = [
-    (0.0, "begin one"),
+    (0.0, f"begin {NONCE} one fresh"),
     (3.001, f"end {NONCE} one"),
-    (3.002, "begin two"),
+    (3.002, f"begin {NONCE} two"),
     (6.001, f"end {NONCE} two"),
     (6.002, f"result {NONCE} one pass Passed"),
     (6.002, f"result {NONCE} two fail done-twice: done was called 2 times, not once"),
@@ -92,6 +93,68 @@ def test_who_reached_the_end_did_not_die_there() -> None:
     assert (one.status, one.died, one.diagnosis) == ("missing", False, "")
 
 
+def test_what_begins_again_is_judged_by_that_alone() -> None:
+    """Behind other tests it had failed: that may have been due to them."""
+    again = (5.001, f"begin {NONCE} two fresh")
+    before = (4.0, f"note {NONCE} two done-too-early: done was called at 1 s")
+    end, result = (8.001, f"end {NONCE} two"), (8.002, f"result {NONCE} two pass")
+    _, two = split([*REPORT[:3], before, again, end, result])
+    assert (two.status, two.fresh, two.stdout) == ("pass", True, ())
+    one, two = split([*REPORT[:3], before, again, (8.002, f"result {NONCE} two error")])
+    assert (two.status, two.died, two.diagnosis) == ("fail", False, "")
+    assert one.stdout == lines([(0.0, "[a] starting..."), (2.0, "[a] finished")])
+
+
+def test_a_forged_beginning_moves_nothing() -> None:
+    forged = (1.5, "begin guess one")
+    assert split([REPORT[0], forged, *REPORT[1:]]) == split(REPORT)
+
+
+DUE = Scenario("due", expected=((0.0, "[a] starting..."), (2.0, "[a] finished")), late_s=0.1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "again"),
+    [
+        ({}, False),
+        ({"stdout": ((0.0, "[a] starting..."), (2.05, "[a] finished  "))}, False),
+        ({"stdout": ((0.0, "[a] starting..."), (2.2, "[a] finished"))}, True),
+        ({"stdout": ((0.0, "[a] starting..."), (1.9, "[a] finished"))}, True),
+        ({"stdout": ((0.0, "[a] starting..."),)}, True),
+        ({"stdout": (), "scenario": Scenario("due")}, False),
+        ({"stderr": ((0.0, "GLib-CRITICAL **: no source"),)}, True),
+        ({"stdout": (), "fresh": True}, False),  # no other can be blamed
+        ({"stdout": (), "status": "fail", "diagnosis": "crash"}, False),  # run again already
+    ],
+)
+def test_what_printed_something_else_behind_others_runs_again_alone(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, object], again: bool
+) -> None:
+    """A right program may leave something behind, and Check does not see what is printed."""
+    stdout = changes.pop("stdout", DUE.expected)
+    kept = {"stdout": lines(stdout), "fresh": False, "scenario": DUE, **changes}
+    if "stderr" in changes:
+        kept["stderr"] = lines(changes["stderr"])
+    first = TestRun(DUE, "pass", "", "", (), (), (), (), ())
+    shared, alone = replace(first, **kept), replace(first, message="alone")
+    asked = []
+
+    def run_scenarios(
+        _shop: object, _program: object, scenarios: tuple[Scenario, ...], *, alone_: bool = False
+    ) -> tuple[Run, tuple[TestRun, ...]]:
+        asked.append((scenarios, alone_))
+        return run([]), (alone if alone_ else shared,)
+
+    monkeypatch.setattr(
+        observe,
+        "_run_scenarios",
+        lambda *arguments, alone=False: run_scenarios(*arguments, alone_=alone),
+    )
+    runs, tests = observe._run_shard(MagicMock(), Path("program"), (DUE,))
+    assert tests == ((alone,) if again else (shared,))
+    assert len(runs) == len(asked) == (2 if again else 1)
+
+
 def test_scenarios_are_new_in_each_grade_and_can_be_repeated() -> None:
     """The seed decides, and is kept in the record."""
     once = load_scenarios(GATHER.folder, 1)
@@ -130,8 +193,10 @@ def test_what_a_busy_machine_disturbed_is_run_again(
     ("changes", "stands"),
     [
         ({}, True),
-        ({"exit": Exit(status=1)}, False),
-        ({"exit": Exit(stopped="stuck")}, False),
+        ({"exit": Exit(status=1)}, True),
+        ({"exit": Exit(stopped="stuck")}, True),
+        ({"exit": Exit(stopped="cpu limit")}, False),
+        ({"exit": Exit(signal=11)}, False),
         ({"stderr": lines([(0.0, "GLib-CRITICAL **: no source")])}, False),
         ({"exactness": "not measured"}, False),
         ({"cpu_s": 0.6}, False),

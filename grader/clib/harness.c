@@ -7,14 +7,19 @@
  *
  * Interface to the grader
  *   CONTRACT_TESTS   set: run the tests, not the program
- *   standard input   "nonce <hex>", then for each scenario "test <name>" and its lines;
- *                    the tests that are named here are run
- *   REPORT_FD        a pipe: "begin <test>", "end <nonce> <test>" around each test, and
- *                    when all have run "result <nonce> <test> pass|fail|error <message>";
+ *   standard input   "nonce <hex>"; "alone" if tests must not share a process; then for
+ *                    each scenario "test <name>" and its lines: those tests are run
+ *   REPORT_FD        a pipe: "begin <nonce> <test>", "end <nonce> <test>" around each
+ *                    test, "fresh" behind the first one of a process; and afterwards
+ *                    "result <nonce> <test> pass|fail|error <message>";
  *                    "note <nonce> <test> <diagnosis>: <words>" from within a test
  *
  * A test counts when its end arrived with the nonce of this run and its result is a pass:
  * code that leaves the process early, however it does so, does not reach its end.
+ *
+ * Most of what a test costs is to start and end a process.  So tests share one for as
+ * long as they pass.  One that fails behind others runs again as the first of another
+ * process: no failure is due to what the tests before have left.
  */
 #define _GNU_SOURCE /* memfd_create, close_range */
 #include "harness.h"
@@ -40,8 +45,17 @@ static int report_fd = -1;
 static char *nonce;
 static GHashTable *given; /* test name -> GPtrArray of lines */
 static gint64 test_start_us;
-static GPtrArray *names;         /* of the tests, in order */
-static const char *running_test; /* Check does not tell its fixtures */
+
+typedef struct {
+  const char *name;
+  TFun run;
+  gboolean alone; /* It needs a process of its own. */
+} Test;
+
+static GArray *tests; /* of Test, in order */
+static guint *at;     /* which of them is running; shared with the process that runs it */
+static guint first;   /* which one that process began with */
+static gboolean all_alone;
 
 static void
 die (const char *message)
@@ -74,6 +88,12 @@ report (const char *format, ...)
   }
 }
 
+static const char *
+running_test (void)
+{
+  return g_array_index (tests, Test, *at).name;
+}
+
 /* ---- What the grader gives ---- */
 
 static void
@@ -88,6 +108,8 @@ read_given (void)
     line[strcspn (line, "\n")] = '\0';
     if (g_str_has_prefix (line, "nonce ")) {
       nonce = g_strdup (line + strlen ("nonce "));
+    } else if (strcmp (line, "alone") == 0) {
+      all_alone = TRUE;
     } else if (g_str_has_prefix (line, "test ")) {
       current = g_ptr_array_new ();
       g_hash_table_insert (given, g_strdup (line + strlen ("test ")), current);
@@ -107,12 +129,12 @@ read_given (void)
 const char *const *
 contract_given (void)
 {
-  GPtrArray *lines = g_hash_table_lookup (given, running_test);
+  GPtrArray *lines = g_hash_table_lookup (given, running_test ());
 
   return lines != NULL ? (const char *const *) lines->pdata : NO_LINES;
 }
 
-/* ---- Around each test ---- */
+/* ---- Time ---- */
 
 static gboolean
 set_flag (gpointer flag)
@@ -145,42 +167,6 @@ keep_files_from_tools (void)
   close_range (STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
 }
 
-static void
-before_test (void)
-{
-  gint64 now_us = g_get_monotonic_time ();
-
-  keep_files_from_tools (); /* Check has opened one of its own. */
-  report ("begin %s", running_test);
-  /* Time moves between the report and the test, so the two never share a time stamp. */
-  test_start_us = (now_us / G_USEC_PER_SEC + 1) * G_USEC_PER_SEC;
-  sleep_until_us (test_start_us);
-}
-
-static void
-after_test (void)
-{
-  fflush (stdout);
-  sleep_until_us (g_get_monotonic_time () + 1000);
-  report ("end %s %s", nonce, running_test);
-  sleep_until_us (g_get_monotonic_time () + 1000);
-  /* Nothing is left to do: what exit() goes through is a quarter of the time of a test.
-   */
-  _exit (0);
-}
-
-void
-contract_add_named (Suite *suite, const char *name, const TTest *test)
-{
-  TCase *tcase = tcase_create (name);
-
-  tcase_add_checked_fixture (tcase, before_test, after_test);
-  tcase_set_timeout (tcase, 0); /* The grader's clock sees what hangs. */
-  tcase_add_test (tcase, test);
-  suite_add_tcase (suite, tcase);
-  g_ptr_array_add (names, (gpointer) name);
-}
-
 /* ---- What tests use ---- */
 
 const char *
@@ -198,7 +184,7 @@ contract_format (const char *format, ...)
 void
 contract_say (const char *diagnosis, const char *words)
 {
-  report ("note %s %s %s: %s", nonce, running_test, diagnosis, words);
+  report ("note %s %s %s: %s", nonce, running_test (), diagnosis, words);
 }
 
 double
@@ -291,14 +277,27 @@ contract_capture_stop (void)
   return text;
 }
 
+static int heard_fd = -1; /* stdout while the test is quiet */
+
 void
 contract_be_quiet (void)
 {
   fflush (stdout);
   int nowhere = open ("/dev/null", O_WRONLY | O_CLOEXEC);
 
+  heard_fd = fcntl (STDOUT_FILENO, F_DUPFD_CLOEXEC, 0);
   dup2 (nowhere, STDOUT_FILENO);
   close (nowhere);
+}
+
+static void
+end_quiet (void)
+{
+  if (heard_fd < 0)
+    return;
+  dup2 (heard_fd, STDOUT_FILENO);
+  close (heard_fd);
+  heard_fd = -1;
 }
 
 enum { HEARTBEAT_MS = 100 };
@@ -421,6 +420,48 @@ contract_take_back (char *text)
   mprotect (text, PAGE_BYTES, PROT_NONE);
 }
 
+static void
+end_lending (void)
+{
+  if (n_lent > 0)
+    mprotect (pages, n_lent * PAGE_BYTES, PROT_READ | PROT_WRITE);
+  n_lent = 0;
+}
+
+/* ---- Around each test ---- */
+
+static void
+before_test (void)
+{
+  gint64 now_us = g_get_monotonic_time ();
+
+  keep_files_from_tools (); /* Check has opened one of its own. */
+  report ("begin %s %s%s", nonce, running_test (), *at == first ? " fresh" : "");
+  /* Time moves between the report and the test, so the two never share a time stamp. */
+  test_start_us = (now_us / G_USEC_PER_SEC + 1) * G_USEC_PER_SEC;
+  sleep_until_us (test_start_us);
+}
+
+static void
+after_test (void)
+{
+  fflush (stdout);
+  sleep_until_us (g_get_monotonic_time () + 1000);
+  report ("end %s %s", nonce, running_test ());
+  sleep_until_us (g_get_monotonic_time () + 1000);
+  end_quiet ();
+  end_lending ();
+}
+
+void
+contract_add_named (const char *name, const TTest *test, gboolean alone)
+{
+  const Test added = { name, test->fn, alone || all_alone };
+
+  if (g_hash_table_contains (given, name))
+    g_array_append_val (tests, added);
+}
+
 /* ---- main ---- */
 
 /* Check notes how long each test took, in a number of microseconds that holds 35 minutes;
@@ -447,15 +488,48 @@ result_word (TestResult *result)
   }
 }
 
-static void
-report_results (SRunner *runner)
+/* Whether the test at @at can follow the ones that its process has run. */
+static gboolean
+shares_process (void)
 {
-  TestResult **results = srunner_results (runner);
+  const Test *test = &g_array_index (tests, Test, *at);
 
-  for (int i = 0; i < srunner_ntests_run (runner); i++)
-    report ("result %s %s %s %s", nonce, tr_tcname (results[i]), result_word (results[i]),
-            tr_msg (results[i]));
+  return *at == first || !(test->alone || test[-1].alone);
+}
+
+/* The tests from *at on, until one fails. */
+START_TEST (tests_in_a_process)
+{
+  for (; *at < tests->len && shares_process (); (*at)++) {
+    before_contract_test ();
+    before_test ();
+    g_array_index (tests, Test, *at).run (0);
+    after_test ();
+  }
+  /* Nothing is left to do: what exit() goes through takes longer than many a test. */
+  _exit (0);
+}
+END_TEST
+
+/* Runs some tests, at least one of them to its verdict. */
+static void
+run_process (SRunner *runner)
+{
+  first = *at;
+  srunner_run (runner, NULL, NULL, CK_SILENT);
+  *at = CLAMP (*at, first, tests->len); /* whatever a stranger may have written there */
+
+  TestResult **results = srunner_results (runner);
+  TestResult *result = results[srunner_ntests_run (runner) - 1];
   free (results);
+
+  for (guint i = first; i < *at; i++)
+    report ("result %s %s pass", nonce, g_array_index (tests, Test, i).name);
+  if (*at == first) {
+    report ("result %s %s %s %s", nonce, running_test (), result_word (result),
+            tr_msg (result));
+    ++*at;
+  }
 }
 
 static int
@@ -476,17 +550,20 @@ run_contract_tests (void)
    * of a plan of thousands of steps. */
   setlocale (LC_CTYPE, "C.UTF-8");
 
-  names = g_ptr_array_new ();
+  tests = g_array_new (FALSE, FALSE, sizeof (Test));
+  add_contract_tests ();
+  at = mmap (NULL, sizeof *at, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  g_assert (at != MAP_FAILED);
+
   Suite *suite = suite_create ("contract");
-  add_contract_tests (suite);
+  TCase *tcase = tcase_create ("contract");
+  tcase_set_timeout (tcase, 0); /* The grader's clock sees what hangs. */
+  tcase_add_test (tcase, tests_in_a_process);
+  suite_add_tcase (suite, tcase);
   SRunner *runner = srunner_create (suite);
   srunner_set_fork_status (runner, CK_FORK);
-  for (guint i = 0; i < names->len; i++) {
-    running_test = g_ptr_array_index (names, i);
-    if (g_hash_table_contains (given, running_test))
-      srunner_run (runner, NULL, running_test, CK_SILENT);
-  }
-  report_results (runner);
+  while (*at < tests->len)
+    run_process (runner);
   srunner_free (runner);
   return 0;
 }

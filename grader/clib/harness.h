@@ -4,10 +4,11 @@
  *
  * A module's check_<name>.c holds ordinary Check tests, START_TEST (name) ... END_TEST,
  * and one function, add_contract_tests(), that lists them with contract_add().  The frame
- * has main().  It runs each test in a process of its own, on the virtual clock, and tells
- * the grader through a channel of its own when a test begins and ends; so the grader
- * knows which output, waits and threads belong to which test, and compares them with what
- * its oracle expects.
+ * has main().  It runs the tests on the virtual clock, in a process that they share for
+ * as long as they pass, and tells the grader through a channel of its own when a test
+ * begins and ends; so the grader knows which output, waits and threads belong to which
+ * test, and compares them with what its oracle expects.  What fails behind other tests in
+ * a process is run again without them.
  *
  * Each test starts on a whole second of the monotonic clock, so that timers that are
  * rounded to seconds (g_timeout_add_seconds) are exact.
@@ -18,11 +19,20 @@
 #include <glib.h>
 
 /* Written by the module: calls contract_add() once for each of its tests. */
-void add_contract_tests (Suite *suite);
+void add_contract_tests (void);
 
-/* Add the test @test, a START_TEST name, to @suite under that name. */
-#define contract_add(suite, test) contract_add_named (suite, #test, test)
-void contract_add_named (Suite *suite, const char *name, const TTest *test);
+/* Written by the module: called before each test, to forget what the one before may have
+ * left in static variables, or in the process. */
+void before_contract_test (void);
+
+/* Add the test @test, a START_TEST name, under that name. */
+#define contract_add(test) contract_add_named (#test, test, FALSE)
+
+/* The same for a test that shares its process with no other: it changes it, or measures
+ * what others have changed. */
+#define contract_add_alone(test) contract_add_named (#test, test, TRUE)
+
+void contract_add_named (const char *name, const TTest *test, gboolean alone);
 
 /* The lines that the grader's scenario gives to the running test: NULL-terminated, owned
  * by the frame; empty for a test without a scenario. */

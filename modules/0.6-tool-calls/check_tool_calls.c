@@ -162,11 +162,11 @@ given_plans (void)
   return plans;
 }
 
+static GPtrArray *plans; /* NULL: they were not read yet */
+
 static Plan *
 given_plan (guint i)
 {
-  static GPtrArray *plans;
-
   if (plans == NULL)
     plans = given_plans ();
   return i < plans->len ? g_ptr_array_index (plans, i) : NULL;
@@ -265,7 +265,7 @@ static void
 watch_printing (void)
 {
   if (printed == NULL)
-    printed = g_ptr_array_new ();
+    printed = g_ptr_array_new_with_free_func (g_free);
   g_set_print_handler (on_print);
 }
 
@@ -1716,6 +1716,7 @@ START_TEST (loop_stays_responsive)
   static gboolean done; /* Outlives this test, should the callback come too late. */
   double late_s;
 
+  done = FALSE;
   contract_heartbeat_start ();
   start_and_forget (given_plan (0), NULL, &done);
   wait_for_plan (given_plan (0), &done);
@@ -1774,6 +1775,7 @@ START_TEST (one_thread_is_enough)
 {
   static gboolean done;
 
+  done = FALSE;
   start_and_forget (given_plan (0), NULL, &done);
   require_no_thread (); /* at once: with threads, much else may be wrong later */
   wait_for_plan (given_plan (0), &done);
@@ -1853,41 +1855,51 @@ START_TEST (batches_leave_nothing_behind)
 END_TEST
 
 void
-add_contract_tests (Suite *suite)
+before_contract_test (void)
 {
-  contract_add (suite, tool_answers);
-  contract_add (suite, tool_answers_at_length);
-  contract_add (suite, tool_fails);
-  contract_add (suite, tool_cannot_start);
-  contract_add (suite, tool_is_a_folder);
-  contract_add (suite, tool_times_out);
-  contract_add (suite, tool_has_an_hour);
-  contract_add (suite, tool_is_cancelled);
-  contract_add (suite, tool_call_is_freed_by_the_caller);
-  contract_add (suite, calls_in_their_order);
-  contract_add (suite, calls_none);
-  contract_add (suite, calls_none_can_start);
-  contract_add (suite, calls_for_hours);
-  contract_add (suite, calls_one_fails);
-  contract_add (suite, calls_many_fail);
-  contract_add (suite, calls_some_cannot_start);
-  contract_add (suite, calls_one_hangs);
-  contract_add (suite, calls_limited);
-  contract_add (suite, calls_one_at_a_time);
-  contract_add (suite, calls_without_limit);
-  contract_add (suite, calls_many);
-  contract_add (suite, calls_wait_without_timing_out);
-  contract_add (suite, calls_cancelled);
-  contract_add (suite, calls_cancelled_before);
-  contract_add (suite, calls_cancelled_after);
-  contract_add (suite, calls_are_freed_by_the_caller);
-  contract_add (suite, batches_in_flight);
-  contract_add (suite, batches_with_limits_of_their_own);
-  contract_add (suite, batch_from_a_callback);
-  contract_add (suite, calls_are_printed);
-  contract_add (suite, loop_stays_responsive);
-  contract_add (suite, one_thread_is_enough);
-  contract_add (suite, batches_leave_nothing_behind);
-  contract_add (suite, random_batch_1);
-  contract_add (suite, random_batch_2);
+  g_set_print_handler (NULL);
+  g_clear_pointer (&printed, g_ptr_array_unref);
+  plans = NULL;
+  has_returned = TRUE;
+  thread_starter = NULL;
+}
+
+void
+add_contract_tests (void)
+{
+  contract_add (tool_answers);
+  contract_add (tool_answers_at_length);
+  contract_add (tool_fails);
+  contract_add (tool_cannot_start);
+  contract_add (tool_times_out);
+  contract_add (tool_has_an_hour);
+  contract_add (tool_is_cancelled);
+  contract_add (tool_call_is_freed_by_the_caller);
+  contract_add (calls_in_their_order);
+  contract_add (calls_none);
+  contract_add (calls_none_can_start);
+  contract_add (calls_for_hours);
+  contract_add (calls_one_fails);
+  contract_add (calls_many_fail);
+  contract_add (calls_some_cannot_start);
+  contract_add (calls_one_hangs);
+  contract_add (calls_limited);
+  contract_add (calls_one_at_a_time);
+  contract_add (calls_without_limit);
+  contract_add (calls_many);
+  contract_add (calls_wait_without_timing_out);
+  contract_add (calls_cancelled);
+  contract_add (calls_cancelled_before);
+  contract_add (calls_cancelled_after);
+  contract_add (calls_are_freed_by_the_caller);
+  contract_add (batches_in_flight);
+  contract_add (batches_with_limits_of_their_own);
+  contract_add (batch_from_a_callback);
+  contract_add (calls_are_printed);
+  contract_add (loop_stays_responsive);
+  contract_add (one_thread_is_enough);
+  contract_add (batches_leave_nothing_behind);
+  contract_add (random_batch_1);
+  contract_add (random_batch_2);
+  contract_add_alone (tool_is_a_folder); /* It works in another folder. */
 }
