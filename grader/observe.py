@@ -362,7 +362,7 @@ def split_tests(run: Run, scenarios: tuple[Scenario, ...], nonce: str) -> tuple[
             notes.pop(test, None)
         elif kind == "end":
             ends.add(test)
-        elif kind == "result":
+        elif kind == "result" and rest:
             results.setdefault(test, (words[3], words[4] if len(words) > 4 else ""))
         elif kind == "note":
             notes.setdefault(test, rest)

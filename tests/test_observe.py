@@ -105,9 +105,9 @@ def test_what_begins_again_is_judged_by_that_alone() -> None:
     assert one.stdout == lines([(0.0, "[a] starting..."), (2.0, "[a] finished")])
 
 
-def test_a_forged_beginning_moves_nothing() -> None:
-    forged = (1.5, "begin guess one")
-    assert split([REPORT[0], forged, *REPORT[1:]]) == split(REPORT)
+@pytest.mark.parametrize("forged", ["begin guess one", f"result {NONCE} one", f"begin {NONCE}", ""])
+def test_what_the_frame_does_not_say_moves_nothing(forged: str) -> None:
+    assert split([REPORT[0], (1.5, forged), *REPORT[1:]]) == split(REPORT)
 
 
 DUE = Scenario("due", expected=((0.0, "[a] starting..."), (2.0, "[a] finished")), late_s=0.1)
