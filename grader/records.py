@@ -22,6 +22,7 @@ from typing import Literal
 
 POLL_S = 0.0025  # whoever waits for no longer than this, again and again, is polling
 BUSY_CPU_S = 0.5  # of processor time in a run of some seconds that only waits
+WAITS_PER_LINE = 50  # of a test: who wakes up so much more often than something is due, ticks
 
 
 class GraderError(Exception):
@@ -296,6 +297,11 @@ class TestRun:
     @property
     def name(self) -> str:
         return self.scenario.test
+
+    @property
+    def is_restless(self) -> bool:
+        """It woke up far more often than a line was due: in a short tick."""
+        return len(self.waits) > WAITS_PER_LINE * len(self.scenario.expected or self.waits)
 
 
 @dataclass(frozen=True)

@@ -123,6 +123,7 @@ DUE = Scenario("due", expected=((0.0, "[a] starting..."), (2.0, "[a] finished"))
         ({"stdout": ((0.0, "[a] starting..."),)}, True),
         ({"stdout": (), "scenario": Scenario("due")}, False),
         ({"stderr": ((0.0, "GLib-CRITICAL **: no source"),)}, True),
+        ({"waits": (wait(5, 0.0, 0.005),) * 101}, True),  # it may be another test's ticker
         ({"stdout": (), "fresh": True}, False),  # no other can be blamed
         ({"stdout": (), "status": "fail", "diagnosis": "crash"}, False),  # run again already
     ],

@@ -17,8 +17,6 @@ from grader.judge.program import (
 )
 from grader.records import Evidence, TestRun
 
-WAITS_PER_LINE = 50  # of a test: who wakes up so much more often than something is due, ticks
-
 
 def examine(evidence: Evidence, test: TestRun) -> Finding | None:
     """Why a test does not count, None if it does."""
@@ -60,16 +58,11 @@ def _examine_end(evidence: Evidence, test: TestRun) -> Finding | None:
     return Finding("crash", "the test did not reach its end")
 
 
-def _wakes_up_for_nothing(test: TestRun) -> bool:
-    """Far more often than a line is due: a short tick, which weeks are too long for."""
-    return len(test.waits) > WAITS_PER_LINE * len(test.scenario.expected or test.waits)
-
-
 def _ran_out_of_processor_time(evidence: Evidence, test: TestRun) -> Finding:
     """By asking for the time, or by computing, which nobody else can bear either."""
     if test.spins:
         return Finding("busy-wait", stopped_words("cpu limit", test.stopped_s))
-    if often := next((one for one in evidence.tests if _wakes_up_for_nothing(one)), None):
+    if often := next((one for one in evidence.tests if one.is_restless), None):
         words = f"it woke up {len(often.waits)} times, and on and on elsewhere until it was stopped"
         return Finding("busy-wait", f"in {often.name.replace('_', ' ')} {words}")
     return Finding("blocks-the-loop", stopped_words("computing", test.stopped_s))

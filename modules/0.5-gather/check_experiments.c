@@ -997,7 +997,7 @@ gather_and_forget (const Experiment *experiments, gsize n_experiments)
   contract_run_for (0.01); /* The loop has waited: all must be freed by now. */
 }
 
-enum { N_WARM_UPS = 3, N_GATHERS = 10 };
+enum { N_WARM_UPS = 3, N_GATHERS = 20 };
 
 static void
 require_no_growth (const Experiment *experiments, gsize n_experiments)
@@ -1099,6 +1099,6 @@ add_contract_tests (void)
   contract_add (gathers_with_equal_user_data);
   contract_add (gather_when_the_loop_is_late);
   contract_add (loop_stays_responsive);
-  contract_add (gather_leaves_nothing_behind);
-  contract_add (gather_of_none_leaves_nothing_behind);
+  contract_add_alone (gather_leaves_nothing_behind);
+  contract_add_alone (gather_of_none_leaves_nothing_behind);
 }

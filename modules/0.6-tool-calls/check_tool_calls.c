@@ -1898,8 +1898,8 @@ add_contract_tests (void)
   contract_add (calls_are_printed);
   contract_add (loop_stays_responsive);
   contract_add (one_thread_is_enough);
-  contract_add (batches_leave_nothing_behind);
   contract_add (random_batch_1);
   contract_add (random_batch_2);
+  contract_add_alone (batches_leave_nothing_behind);
   contract_add_alone (tool_is_a_folder); /* It works in another folder. */
 }
