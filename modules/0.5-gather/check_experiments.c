@@ -1099,6 +1099,6 @@ add_contract_tests (void)
   contract_add (gathers_with_equal_user_data);
   contract_add (gather_when_the_loop_is_late);
   contract_add (loop_stays_responsive);
+  contract_add (gather_of_none_leaves_nothing_behind);
   contract_add_alone (gather_leaves_nothing_behind);
-  contract_add_alone (gather_of_none_leaves_nothing_behind);
 }

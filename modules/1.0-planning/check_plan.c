@@ -2491,9 +2491,9 @@ add_contract_tests (void)
   contract_add (loop_stays_responsive);
   contract_add (ten_thousand_steps_fifty_thousand_needs);
   contract_add (refuses_without_saying_why);
+  contract_add (refusing_leaves_nothing_behind);
   contract_add_alone (run_steps_of_weeks); /* It leaves one under way. */
   contract_add_alone (run_leaves_nothing_behind);
-  contract_add_alone (refusing_leaves_nothing_behind);
   contract_add_alone (ten_thousand_in_a_row);
   contract_add_alone (order_grows_with_the_plan);
   contract_add_alone (critical_path_grows_with_the_plan);
