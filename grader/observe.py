@@ -113,14 +113,14 @@ def _stands_for_plain(run: Run | None, module: Module) -> bool:
     """The plain program would do the same: a sanitized one that nothing was found in.
 
     The sanitizers take some processor time: who is not busy with them is not without.  They
-    leave something else in memory that is freed: so no line may be of the program's own.  An
-    exit status without a word on standard error is the program's.
+    leave something else in memory that is freed or fresh: so no line may be of the program's
+    own, and it must have come to its end.
     """
     known = {line.text for line in module.console.lines}
     return (
         run is not None
         and run.exactness == "exact"
-        and (run.exit.status is not None or run.exit.stopped == "stuck")
+        and run.exit.status == 0
         and not run.stderr
         and run.cpu_s < BUSY_CPU_S
         and all(line.text.rstrip() in known for line in run.stdout)
