@@ -17,7 +17,10 @@ from grader.elf import ELF_ERRORS, Elf, Section
 # How the kernel is called: x86-64's syscall, sysenter and int 0x80, arm64's svc 0.
 KERNEL_CALLS = re.compile(rb"\x0f\x05|\x0f\x34|\xcd\x80|\x01\x00\x00\xd4")
 KERNEL_CALL = r"[[:space:]](syscall|sysenter|int +[$]0x80|svc[[:space:]]#0x0)"
-DISTANCE_BYTES = 4  # of a function or of data from here, as x86-64's code has them
+# Where x86-64's code has the distance of a function or of data: behind a call, a jump, or a
+# ModRM byte for an address relative to this one.
+DISTANCE_BYTES = 4
+CALL, JUMP, MODRM, RELATIVE = 0xE8, 0xE9, 0xC7, 0x05
 
 
 class Binary(Protocol):
@@ -44,7 +47,10 @@ def _may_call_kernel(elf: Elf) -> bool:
 def _is_distance(elf: Elf, section: Section, at: int) -> bool:
     """What is there says how far it is to a function, as in a call, or to data."""
     last = min(at, len(section.data) - DISTANCE_BYTES)
-    for begin in range(max(at - 2, 0), last + 1):
+    for begin in range(max(at - 2, 1), last + 1):
+        before = section.data[begin - 1]
+        if before not in (CALL, JUMP) and before & MODRM != RELATIVE:
+            continue
         end = begin + DISTANCE_BYTES
         distance = int.from_bytes(section.data[begin:end], "little", signed=True)
         target = section.address + end + distance

@@ -34,6 +34,7 @@ def program(code: bytes) -> Elf:
         (b"\x48\x8d\x05\x0f\x05\x05\x00", False),  # the address of data
         (b"\x48\x8d\x05\x0f\x05\x09\x00", True),  # ... behind all data
         (b"\xe8\xcd\x80\x00\x00\x0f\x05", True),  # both
+        (b"\x90\x0f\x05\x05\x00\x00\x00\x00", True),  # syscall; add $0, %eax: as far as data
     ],
 )
 def test_a_distance_is_no_call_of_the_kernel(code: bytes, suspicious: bool) -> None:

@@ -1820,7 +1820,7 @@ require_refusal_without_reason (const Plan *plan)
                     makespan_s);
 }
 
-/* The last of all tests: if the process dies after the note, it is of this. */
+/* If the process dies after the note, it is of this. */
 START_TEST (refuses_without_saying_why)
 {
   GPtrArray *plans = given_plans ();
