@@ -79,6 +79,8 @@ class Flag(IntEnum):
     FOR_TIME = 32
     FOR_THREADS = 64
     FOR_AN_END = 128
+    FOR_A_WAKE = 256
+    HAS_WOKEN = 512
 
 
 class Reply(IntEnum):
@@ -139,6 +141,8 @@ class Process:
     parent: Process | None = None
     age_ns: int = 0  # virtual, without the time in which it had children
     progress: int = 0  # the progress of the run when one of its threads last ran
+    woken: int = 0  # the same when one of them was last woken by another
+    child_ended: int = 0  # the same when a child of it last ended
     ended: bool = False
     ending_since_s: float = 0.0  # real; 0: it is not ending
     n_threads: int = 0  # that were ever created
@@ -221,7 +225,6 @@ class Clock:
         self._threads: list[Thread] = []
         self._progress = 1  # grows whenever somebody has run
         self._events = 0  # what has happened while nobody, or somebody else, had the turn
-        self._ended = 0  # the progress of the run when a process last ended
         self._last = -1  # the place in _threads of who ran last
         self._runner: Thread | None = None
         self._settling_until_s = 0.0
@@ -339,14 +342,14 @@ class Clock:
         self._settling_until_s = 0.0
         for thread in [one for one in self._threads if one.process is process]:
             self._drop(thread)
-        self._progress += 1
-        self._ended = self._progress
         self._schedule()
 
     def _end(self, process: Process) -> None:
         process.ended = True
         process.ending_since_s = 0.0
-        self._ended = self._progress
+        self._progress += 1
+        if process.parent:
+            process.parent.child_ended = self._progress
         self._alive.remove(process)
         if process.pidfd >= 0:
             self._host.forget_fd(process.pidfd)
@@ -388,6 +391,9 @@ class Clock:
         return True
 
     def _take(self, thread: Thread, request: Request, fds: list[int], ancillary: Ancillary) -> None:
+        if request.flags & Flag.HAS_WOKEN:
+            self._progress += 1
+            thread.process.woken = self._progress
         match request.kind:
             case Kind.HELLO:
                 self._take_hello(thread, request, ancillary)
@@ -561,12 +567,15 @@ class Clock:
 
     def _news_of(self, thread: Thread) -> int:
         """When something happened last that could end the wait of `thread`."""
-        if thread.request and thread.request.flags & Flag.FOR_TIME:
+        flags = thread.request.flags if thread.request else 0
+        if flags & Flag.FOR_TIME:
             return 0
-        if thread.request and thread.request.flags & Flag.FOR_THREADS:
+        if flags & Flag.FOR_THREADS:
             return thread.process.progress
-        if thread.request and thread.request.flags & Flag.FOR_AN_END and not self._real_s:
-            return self._ended
+        if flags & Flag.FOR_A_WAKE and not self._real_s:
+            return thread.process.woken
+        if flags & Flag.FOR_AN_END and not self._real_s:
+            return thread.process.child_ended
         return self._progress
 
     def _reply_for(self, thread: Thread) -> Reply:

@@ -196,6 +196,11 @@ def test_synchronisation_of_libc(run: RunProgram) -> None:
     ]
 
 
+def test_whoever_is_woken_goes_on_at_once(run: RunProgram) -> None:
+    """Who waits to be woken is left alone until somebody has woken: then he must be asked."""
+    assert _timed(_exact(run("woken"))) == [(2.0, "answer 1"), (4.0, "answer 2")]
+
+
 def test_the_run_is_over_with_the_program(run: RunProgram) -> None:
     """A child that it leaves behind does not make it longer."""
     seen = run("leaves_a_child")

@@ -23,6 +23,7 @@
 
 int64_t vclock_now_ns;
 bool vclock_controls;
+bool vclock_has_woken;
 __thread int vclock_fd;
 __thread int vclock_busy;
 __thread unsigned vclock_loop_depth;
@@ -115,7 +116,8 @@ give_up (void)
 static void
 send_request (const Request *request, int fd_to_pass)
 {
-  struct iovec part = { (void *) request, sizeof *request };
+  Request sent = *request;
+  struct iovec part = { &sent, sizeof sent };
   char control[CMSG_SPACE (sizeof (int))] = { 0 };
   struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
 
@@ -128,6 +130,8 @@ send_request (const Request *request, int fd_to_pass)
     header->cmsg_len = CMSG_LEN (sizeof (int));
     memcpy (CMSG_DATA (header), &fd_to_pass, sizeof (int));
   }
+  if (__atomic_exchange_n (&vclock_has_woken, false, __ATOMIC_SEQ_CST))
+    sent.flags |= FLAG_HAS_WOKEN;
   while (REAL (sendmsg) (vclock_fd, &message, MSG_NOSIGNAL) < 0)
     if (errno != EINTR)
       give_up ();

@@ -64,6 +64,8 @@ wake_waiters (const void *address, long most)
       waiter->woken = true;
       n_woken++;
     }
+  if (n_woken > 0)
+    vclock_has_woken = true;
   return n_woken;
 }
 
@@ -81,7 +83,7 @@ futex_wait (const uint32_t *address, uint32_t value, bool shared, int64_t deadli
     return -1;
   }
   wait.asked_ns = deadline_ns == NEVER ? -1 : deadline_ns - vclock_now_ns;
-  wait.flags = shared ? 0 : FLAG_FOR_THREADS;
+  wait.flags = shared ? 0 : FLAG_FOR_A_WAKE;
   add_waiter (&waiter, address);
   while (!waiter.woken && error == 0) {
     Grant grant = vclock_block (&wait);
@@ -300,7 +302,7 @@ cond_until (pthread_cond_t *cond, pthread_mutex_t *mutex, const char *call,
   error = REAL (pthread_mutex_unlock) (mutex);
   if (error != 0)
     return error;
-  wait.flags = (cond->__data.__wrefs & 1) != 0 ? 0 : FLAG_FOR_THREADS;
+  wait.flags = (cond->__data.__wrefs & 1) != 0 ? 0 : FLAG_FOR_A_WAKE;
   add_waiter (&waiter, cond);
   while (!waiter.woken && error == 0)
     if (vclock_block (&wait) == GRANT_TIME_IS_UP && !waiter.woken)

@@ -111,7 +111,9 @@ enum {
   FLAG_EXECUTED = 16,    /* hello from a process that has just begun a new image */
   FLAG_FOR_TIME = 32,    /* nobody can end the wait but time and signals */
   FLAG_FOR_THREADS = 64, /* nobody can end it but threads of this process, too */
-  FLAG_FOR_AN_END = 128  /* nobody can end it but a process that ends, too */
+  FLAG_FOR_AN_END = 128, /* nobody can end it but a child that ends, too */
+  FLAG_FOR_A_WAKE = 256, /* nobody can end it but a thread of this process that wakes */
+  FLAG_HAS_WOKEN = 512   /* somebody of this process was woken since its last request */
 };
 
 typedef struct {
@@ -156,6 +158,7 @@ typedef enum { GRANT_PROBE, GRANT_TIME_IS_UP, GRANT_SIGNAL } Grant;
 
 extern int64_t vclock_now_ns;    /* virtual time since the first process began */
 extern bool vclock_controls;     /* this process is on the virtual clock */
+extern bool vclock_has_woken;    /* a thread was, which the grader does not know yet */
 extern __thread int vclock_fd;   /* this thread's channel, 0: it is not controlled */
 extern __thread int vclock_busy; /* this library's own calls must not be replaced */
 extern __thread unsigned vclock_loop_depth;
