@@ -16,11 +16,13 @@ import os
 import random
 import threading
 import time
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from operator import attrgetter
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -441,11 +443,9 @@ def _stretches_between(
 def _lines_between(
     lines: tuple[OutputLine, ...], start_s: float, end_s: float
 ) -> tuple[OutputLine, ...]:
-    return tuple(
-        OutputLine(line.time_s - start_s, line.text)
-        for line in lines
-        if start_s <= line.time_s <= end_s
-    )
+    first = bisect_left(lines, start_s, key=attrgetter("time_s"))
+    last = bisect_right(lines, end_s, key=attrgetter("time_s"))
+    return tuple(OutputLine(line.time_s - start_s, line.text) for line in lines[first:last])
 
 
 def _stop_between(run: Run, start_s: float, end_s: float) -> tuple[str, float]:
