@@ -2347,7 +2347,7 @@ END_TEST
  * same on a slow machine and on a busy one.
  */
 
-enum { SMALL = 320, TIMES_LARGER = 16, TOO_MANY_TIMES = 40 };
+enum { SMALL = 160, TIMES_LARGER = 16, TOO_MANY_TIMES = 40 };
 enum { N_ROUNDS_MEASURED = 4, N_SMALL = 6 /* in each round */ };
 
 static double
@@ -2426,7 +2426,7 @@ START_TEST (order_grows_with_the_plan)
 {
   require_moderate_growth (order_plan, "plan_order", new_layered_plan, SMALL);
   /* To look through a list of pointers costs little for each: only many tell. */
-  require_moderate_growth (order_plan, "plan_order", new_fan, SMALL * 2);
+  require_moderate_growth (order_plan, "plan_order", new_fan, SMALL * 4);
 }
 END_TEST
 
@@ -2439,11 +2439,11 @@ END_TEST
 
 START_TEST (run_grows_with_the_plan)
 {
-  require_moderate_growth (run_quietly, "run_plan", new_layered_plan, SMALL / 2);
+  require_moderate_growth (run_quietly, "run_plan", new_layered_plan, SMALL * 3 / 4);
   /* Few enough for a program that has a file descriptor for each step that runs. */
-  require_moderate_growth (run_quietly, "run_plan", new_fan, SMALL / 5);
+  require_moderate_growth (run_quietly, "run_plan", new_fan, SMALL * 2 / 5);
   /* To keep a queue sorted costs little for each step: only many tell. */
-  require_moderate_growth (begin_to_run, "run_plan", new_roots, SMALL * 3 / 2);
+  require_moderate_growth (begin_to_run, "run_plan", new_roots, SMALL * 3);
 }
 END_TEST
 
