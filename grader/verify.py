@@ -209,11 +209,12 @@ def grade_all(
     """Grades all cases in processes of their own, as many at a time as there are processors.
 
     More are slower: what costs most is to start and end processes, and systems do that one
-    after another.
+    after another.  The last modules, whose grades take longest, come first: so no processor
+    is idle at the end for long.
     """
     count = workers or os.cpu_count() or 1
     with ProcessPoolExecutor(count) as pool:
-        pending = [pool.submit(grade_case, case) for case in all_cases]
+        pending = [pool.submit(grade_case, case) for case in reversed(all_cases)]
         rows = []
         for done in as_completed(pending):
             rows.append(done.result())
