@@ -130,6 +130,7 @@ send_request (const Request *request, int fd_to_pass)
     header->cmsg_len = CMSG_LEN (sizeof (int));
     memcpy (CMSG_DATA (header), &fd_to_pass, sizeof (int));
   }
+  /* Atomic: a thread that the clock has lost may run, and wake, at the same time. */
   if (__atomic_exchange_n (&vclock_has_woken, false, __ATOMIC_SEQ_CST))
     sent.flags |= FLAG_HAS_WOKEN;
   while (REAL (sendmsg) (vclock_fd, &message, MSG_NOSIGNAL) < 0)
