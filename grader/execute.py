@@ -313,13 +313,21 @@ class Tree:
     def _is_left(self, pid: int) -> bool:
         """Whether `pid` is of this run, and so was killed, or may still turn out to be."""
         try:
-            environment = Path(f"/proc/{pid}/environ").read_bytes()
+            environment = _environment(pid)
             if self._mark not in environment or pid == os.getpid():
                 return not environment and _is_between_programs(pid)
             os.kill(pid, signal.SIGKILL)
         except OSError:  # ended meanwhile, or somebody else's
             return False
         return True
+
+
+def _environment(pid: int) -> bytes:
+    """What `pid` was started with; empty if it has no memory (any more, or yet)."""
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes()
+    except ProcessLookupError:  # how newer kernels say so: it is there, but dying
+        return b""
 
 
 def _is_between_programs(pid: int) -> bool:

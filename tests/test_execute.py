@@ -180,7 +180,7 @@ def test_nothing_hides_by_starting_programs(shell: Shell, tmp_path: Path) -> Non
 
 def _is_alive(pid: str) -> bool:
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
 
