@@ -2064,6 +2064,11 @@ analyse_and_forget (const Plan *plan)
 
 enum { LONGEST_BLADE_S = 8 }; /* GLib looks at all timers each time that some are due. */
 
+/* The names of steps in one block: to allocate thousands of small ones takes longer than
+ * what is tested. */
+enum { NAME_BYTES = 24 };
+typedef char Name[NAME_BYTES];
+
 /* One step, then all but the last at once, then the last, which needs them all.  Which of
  * the many that are ready is the most urgent has nothing to do with where they stand. */
 static Plan *
@@ -2072,11 +2077,13 @@ new_fan (gsize n_steps)
   Plan *plan = g_new0 (Plan, 1);
   const char **first = g_new0 (const char *, 2);
   const char **all = g_new0 (const char *, n_steps);
+  Name *names = g_new (Name, n_steps);
 
   plan->steps = g_array_new (FALSE, TRUE, sizeof (Step));
   for (gsize i = 0; i < n_steps; i++) {
-    Step step = { g_strdup_printf ("blade-%zu", i), 1, NULL };
+    Step step = { names[i], 1, NULL };
 
+    g_snprintf (names[i], NAME_BYTES, "blade-%zu", i);
     if (i == n_steps - 1) {
       step.needs = all;
     } else if (i > 0) {
@@ -2173,17 +2180,17 @@ new_layered_plan (gsize n_steps)
 {
   Plan *plan = g_new0 (Plan, 1);
   g_autoptr (GRand) rand = g_rand_new_with_seed (20);
-  GPtrArray *names = g_ptr_array_new ();
+  Name *names = g_new (Name, n_steps);
+  const char **needs = g_new0 (const char *, n_steps *(N_NEEDS + 1));
 
   plan->steps = g_array_new (FALSE, TRUE, sizeof (Step));
-  for (gsize i = 0; i < n_steps; i++) {
-    const char **needs = g_new0 (const char *, N_NEEDS + 1);
+  for (gsize i = 0; i < n_steps; i++, needs += N_NEEDS + 1) {
+    Step step = { names[i], 1, needs };
     gsize before = i / WIDTH * WIDTH; /* where this layer begins */
 
+    g_snprintf (names[i], NAME_BYTES, "%08x-%zu", g_rand_int (rand), i);
     for (gsize k = 0; k < N_NEEDS && before > 0; k++)
-      needs[k] = names->pdata[before - WIDTH + (i + k * 3) % WIDTH];
-    g_ptr_array_add (names, g_strdup_printf ("%08x-%zu", g_rand_int (rand), i));
-    Step step = { names->pdata[i], 1, needs };
+      needs[k] = names[before - WIDTH + (i + k * 3) % WIDTH];
     g_array_append_val (plan->steps, step);
     if (i % WIDTH == 0)
       plan->makespan_s += step.seconds;
@@ -2195,14 +2202,15 @@ static Plan *
 new_chain (gsize n_steps)
 {
   Plan *plan = g_new0 (Plan, 1);
-  const char *before = NULL;
+  Name *names = g_new (Name, n_steps);
+  const char **needs = g_new0 (const char *, n_steps * 2);
 
   plan->steps = g_array_new (FALSE, TRUE, sizeof (Step));
-  for (gsize i = 0; i < n_steps; i++) {
-    const char **needs = g_new0 (const char *, 2);
-    needs[0] = before;
-    before = g_strdup_printf ("link-%zu", i);
-    Step step = { before, 1, needs };
+  for (gsize i = 0; i < n_steps; i++, needs += 2) {
+    Step step = { names[i], 1, needs };
+
+    g_snprintf (names[i], NAME_BYTES, "link-%zu", i);
+    needs[0] = i > 0 ? names[i - 1] : NULL;
     g_array_append_val (plan->steps, step);
   }
   plan->makespan_s = n_steps;
@@ -2271,11 +2279,13 @@ static Plan *
 new_roots (gsize n_steps)
 {
   Plan *plan = g_new0 (Plan, 1);
+  Name *names = g_new (Name, n_steps);
 
   plan->steps = g_array_new (FALSE, TRUE, sizeof (Step));
   for (gsize i = 0; i < n_steps; i++) {
-    Step step = { g_strdup_printf ("root-%zu", i), (guint) (1 + i * 7919 % 10007), NULL };
+    Step step = { names[i], (guint) (1 + i * 7919 % 10007), NULL };
 
+    g_snprintf (names[i], NAME_BYTES, "root-%zu", i);
     g_array_append_val (plan->steps, step);
   }
   return plan;
