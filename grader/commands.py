@@ -48,9 +48,12 @@ def grade_submission(
     fast: bool,
     trust: bool = False,
     seed: int | None = None,
-    shards: int = 2,
+    side_by_side: bool = True,
 ) -> GradeResult:
-    """The whole of a grade: sandbox, build, observe, judge.  `seed`, `shards`: see observe()."""
+    """The whole of a grade: sandbox, build, observe, judge.
+
+    `seed`, `side_by_side`: see observe().
+    """
     from grader import observe, sandbox
 
     walls = sandbox.probe(build_root() / "sandbox")
@@ -61,7 +64,7 @@ def grade_submission(
         walls,
         fast=fast,
         seed=seed,
-        shards=shards,
+        side_by_side=side_by_side,
         meanwhile=_load_what_the_end_needs,
     )
     from grader.judge import judge

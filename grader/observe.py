@@ -18,13 +18,13 @@ import threading
 import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from operator import attrgetter
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from grader import build
 from grader.build import Built, Workshop
@@ -45,6 +45,8 @@ from grader.records import (
     Wait,
 )
 from grader.sandbox import Sandbox
+
+Result = TypeVar("Result")
 
 CLOCKS_AGREE_S = 0.5  # a difference that no calm machine makes
 TICK_S = 0.02
@@ -78,7 +80,7 @@ def observe(
     *,
     fast: bool,
     seed: int | None = None,
-    shards: int = 2,
+    side_by_side: bool = True,
     meanwhile: Callable[[], None] = lambda: None,
 ) -> Evidence:
     """All that can be seen of one submission.
@@ -86,7 +88,9 @@ def observe(
     Args:
         fast: leave out the run on the wall clock.
         seed: of the scenarios, to see the same again; None: scenarios that nobody has seen.
-        shards: how many runs share the contract tests, side by side; two processors are common.
+        side_by_side: the runs beside each other, and the contract tests in two shards, for two
+            processors are common; False: one after another, for whoever has other grades for
+            the processors.
         meanwhile: called while the compilers are at work, and there is nothing else to do.
 
     Raises:
@@ -94,8 +98,10 @@ def observe(
     """
     start_s = time.monotonic()
     seed = int.from_bytes(os.urandom(4)) if seed is None else seed
-    with build.workshop(submission, sandbox) as shop, ThreadPoolExecutor(5) as pool:
-        beside = pool.submit(_observe_sanitized, shop, seed, shards, pool)
+    pool = ThreadPoolExecutor(5) if side_by_side else _OneByOne()
+    n_shards = 2 if side_by_side else 1
+    with build.workshop(submission, sandbox) as shop, pool:
+        beside = pool.submit(_observe_sanitized, shop, seed, n_shards, pool)
         building = None if fast else pool.submit(build.build_program, shop)
         meanwhile()
         plain = building.result() if building else None
@@ -109,6 +115,15 @@ def observe(
             wall, late_s = _run_wall(shop, plain)
             evidence = replace(evidence, wall=wall, host_late_s=late_s)
     return replace(evidence, seed=seed, duration_s=time.monotonic() - start_s)
+
+
+class _OneByOne(Executor):
+    """A pool of no threads: what it is given is done at once."""
+
+    def submit(self, work: Callable[..., Result], /, *args: Any, **kwargs: Any) -> Future[Result]:
+        done: Future[Result] = Future()
+        done.set_result(work(*args, **kwargs))
+        return done
 
 
 def _stands_for_plain(run: Run | None, module: Module) -> bool:
@@ -243,7 +258,7 @@ def _on_virtual_clock(
     return run() if again else seen
 
 
-def _observe_sanitized(shop: Workshop, seed: int, shards: int, pool: Executor) -> Evidence:
+def _observe_sanitized(shop: Workshop, seed: int, n_shards: int, pool: Executor) -> Evidence:
     """Builds the sanitized program, and runs it beside the contract tests that are in it."""
     built = build.build_sanitized(shop)
     command = build.shown_command(shop.submission)
@@ -255,7 +270,7 @@ def _observe_sanitized(shop: Workshop, seed: int, shards: int, pool: Executor) -
     if built.path is None:
         return evidence
     beside = pool.submit(_run_sanitized, shop, built.path)
-    runs, tests = _run_tests(shop, built.path, seed, shards, pool)
+    runs, tests = _run_tests(shop, built.path, seed, n_shards, pool)
     run = beside.result()
     virtual = run if _stands_for_plain(run, shop.submission.module) else None
     return replace(evidence, tests=tests, tests_runs=runs, sanitized=run, virtual=virtual)

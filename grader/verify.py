@@ -13,12 +13,14 @@ were tried against the grader, with the verdict that each must get ever after.
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from functools import cache
+from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 from typing import Literal
 
@@ -146,8 +148,7 @@ def _drifted_quotes(module: Module, lesson: str) -> list[str]:
 def grade_case(case: Case) -> Row:
     """Grades one program in simulated time, and compares the verdict with the promise."""
     work = submission.read(_module(case.module_id), case.path)
-    # One shard: the processors are busy with other grades.
-    result = commands.grade_submission(work, fast=True, seed=SEED, shards=1)
+    result = commands.grade_submission(work, fast=True, seed=SEED, side_by_side=False)
     first = result.diagnoses[0].id if result.diagnoses else ""
     own = [one for one in result.checks if one.diagnosis and "follows" not in one.message]
     # No other check could be what gives this mistake away.
@@ -203,17 +204,18 @@ def checks_without_a_mistake(module: Module, rows: Iterable[Row]) -> list[str]:
     return [f"no mistake needs the check {c.id!r}" for c in module.checks if c.id not in needed]
 
 
-def grade_all(
-    all_cases: Sequence[Case], on_row: Callable[[Row], None], workers: int | None = None
-) -> list[Row]:
-    """Grades all cases in processes of their own, as many at a time as there are processors.
+def grade_all(all_cases: Sequence[Case], on_row: Callable[[Row], None]) -> list[Row]:
+    """Grades all cases in processes of their own, one for each processor.
 
     More are slower: what costs most is to start and end processes, and systems do that one
     after another.  The last modules, whose grades take longest, come first: so no processor
     is idle at the end for long.
     """
-    count = workers or os.cpu_count() or 1
-    with ProcessPoolExecutor(count) as pool:
+    processors = os.sched_getaffinity(0)
+    free: SimpleQueue[int] = multiprocessing.SimpleQueue()
+    for processor in processors:
+        free.put(processor)
+    with ProcessPoolExecutor(len(processors), None, _stay_on_one, (free,)) as pool:
         pending = [pool.submit(grade_case, case) for case in reversed(all_cases)]
         rows = []
         for done in as_completed(pending):
@@ -221,6 +223,14 @@ def grade_all(
             on_row(rows[-1])
     order = {case: number for number, case in enumerate(all_cases)}
     return sorted(rows, key=lambda row: order[row.case])
+
+
+def _stay_on_one(free: SimpleQueue[int]) -> None:
+    """Takes a free processor for this process and all that it starts, which run in turn.
+
+    To move between processors is what costs most where they are virtual.
+    """
+    os.sched_setaffinity(0, {free.get()})
 
 
 def grade_again(rows: Sequence[Row]) -> tuple[list[Row], list[str]]:
