@@ -2181,7 +2181,7 @@ new_layered_plan (gsize n_steps)
   Plan *plan = g_new0 (Plan, 1);
   g_autoptr (GRand) rand = g_rand_new_with_seed (20);
   Name *names = g_new (Name, n_steps);
-  const char **needs = g_new0 (const char *, n_steps *(N_NEEDS + 1));
+  const char **needs = g_new0 (const char *, (N_NEEDS + 1) * n_steps);
 
   plan->steps = g_array_new (FALSE, TRUE, sizeof (Step));
   for (gsize i = 0; i < n_steps; i++, needs += N_NEEDS + 1) {
